@@ -1,0 +1,1 @@
+# cmake --install: the program, the shared library, headers and the package files.

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+// The only header that knows nlohmann-json.
+namespace hexquant {
+
+/// Keys keep the order in which they were written, so that files read well and bytes are stable.
+using Json = nlohmann::ordered_json;
+
+/// Parses `text`. @throws Error(kInvalidData) "<origin>:<line>:<column>: ..." on malformed JSON.
+[[nodiscard]] Json parse_json(const std::string& text, const std::string& origin);
+/// Reads and parses a file. @throws Error(kIo) when it cannot be read.
+[[nodiscard]] Json read_json(const std::filesystem::path& path);
+/// Two-space indented text with a final newline; NaN and infinities become null.
+[[nodiscard]] std::string to_text(const Json& json);
+
+}  // namespace hexquant

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "graph/graph.h"
+
+namespace hexquant::formats {
+
+/// Reads an ONNX model with its external data (mapped, not copied).
+///
+/// Subgraphs, functions and sparse tensors are kept as opaque bytes. Initializers that are also
+/// listed as inputs become initializers only. Node names are made unique.
+/// @throws Error(kIo) unreadable file or missing external data (named);
+///         Error(kInvalidModel) truncated or non-ONNX file, cycles, undefined or doubly defined
+///         values, tensors whose data does not fit their shape; every message starts with the file
+[[nodiscard]] graph::Graph read_onnx(const std::filesystem::path& path);
+
+/// The same for bytes in memory. @param origin  name for messages
+/// @param folder  where external data is looked for; empty = external data is an error
+[[nodiscard]] graph::Graph parse_onnx(std::string_view bytes, const std::string& origin,
+                                      const std::filesystem::path& folder = {});
+
+/// onnx.ModelProto bytes; deterministic. @throws Error(kUnsupported) above 2 GB
+[[nodiscard]] std::string serialize_onnx(const graph::Graph& graph);
+
+/// Writes the model atomically. Above `external_threshold_bytes` of initializers, large ones go to
+/// `<path>.data` beside it (64-byte aligned), as ONNX demands above 2 GB.
+/// @throws Error(kIo)
+void write_onnx(const graph::Graph& graph, const std::filesystem::path& path,
+                std::uint64_t external_threshold_bytes = 1'900'000'000);
+
+}  // namespace hexquant::formats

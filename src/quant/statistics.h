@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hexquant::quant {
+
+/// Streaming histogram whose bins are aligned to multiples of a power of two.
+///
+/// Bin i counts values x with floor(x / 2^exponent) == first_bin + i. The exponent is the smallest
+/// for which the observed range fits into kMaxBins bins, so merging any partition of the data in
+/// any order gives the same histogram.
+struct Histogram {
+  static constexpr int kMaxBins = 2048;
+  int exponent = 0;
+  std::int64_t first_bin = 0;
+  std::vector<std::uint64_t> counts;
+  [[nodiscard]] double bin_width() const noexcept;
+  [[nodiscard]] double lower_edge() const noexcept;  ///< of bin 0
+};
+
+/// Sum and sum of squares for each index along `axis`; `count` elements in each channel.
+struct ChannelMoments {
+  int axis = 1;
+  std::vector<double> sum;
+  std::vector<double> sum_of_squares;
+  std::int64_t count = 0;
+};
+
+/// Everything known about one activation tensor over the calibration data.
+struct ValueStatistics {
+  float min = 0.0F;  ///< over all finite elements, exact
+  float max = 0.0F;
+  std::uint64_t count = 0;             ///< finite elements
+  std::uint64_t non_finite_count = 0;  ///< NaN and infinities, left out of everything else
+  Histogram histogram;                 ///< empty when only min and max were asked for
+  std::optional<ChannelMoments> channels;
+};
+
+/// Second moments of a layer's input columns x (im2col patches for convolutions), for each group:
+/// gram = sum over sampled columns of x x^T, row-major [groups, columns, columns];
+/// sum = sum of x, [groups, columns]. E[x x^T] = gram / count.
+struct LayerGram {
+  std::int64_t groups = 1;
+  std::int64_t columns = 0;
+  std::int64_t count = 0;
+  std::vector<float> gram;
+  std::vector<double> sum;
+};
+
+/// Result of the one calibration pass.
+struct Statistics {
+  std::map<std::string, ValueStatistics> values;  ///< by value name
+  std::map<std::string, LayerGram> grams;         ///< by node name
+  std::int64_t samples = 0;
+};
+
+}  // namespace hexquant::quant
