@@ -1,0 +1,29 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "hexquant/tensor.h"
+#include "passes/pass.h"
+#include "runtime/session.h"
+
+namespace hexquant::passes {
+
+struct PrepareOptions {
+  /// Fixed shapes of inputs (--input-shape); inputs not named keep their free dimensions.
+  std::map<std::string, Shape> input_shapes;
+  /// One sample of real data, used to learn the shapes of all values when dimensions are free.
+  /// Empty: zeros of the declared shapes, free dimensions 1.
+  runtime::Feeds example;
+};
+
+/// Brings a float graph into the form that planning expects, keeping its function:
+/// opset raised, constants and Identity folded, shapes known (graph types set for every value),
+/// shape arithmetic removed where dimensions are fixed, Pad and BatchNormalization folded,
+/// LayerNorm / RMSNorm / GELU / HardSwish recognised, shared weights separated, dead code removed.
+/// The visible, ordered list of passes. @throws Error(kInvalidModel)
+[[nodiscard]] std::vector<PassReport> prepare(graph::Graph& graph, const PrepareOptions& options);
+
+}  // namespace hexquant::passes
