@@ -8,6 +8,7 @@
 # Environment
 #   ONNXRUNTIME_ROOT               use this ONNX Runtime (include/ and lib/)
 #   HEXQUANT_ONNXRUNTIME_VERSION   fetch this version of the library instead of the tested one
+#   HEXQUANT_ONNXRUNTIME_SHA256    the checksum that its wheel must have
 #   HEXQUANT_PYTHON                the Python whose pip fetches it (default python3)
 #   HEXQUANT_DEPS_DIR              where the prefix is kept (default build/deps)
 #   HEXQUANT_SETUP_PACKAGES=skip   take the system packages for granted

@@ -50,15 +50,18 @@ minor_of() {
 
 wanted_library_version() { printf '%s\n' "${HEXQUANT_ONNXRUNTIME_VERSION:-$ORT_TESTED_LIBRARY_VERSION}"; }
 
-# A prefix that an earlier run made. It was checked then and renamed into place whole.
+# A prefix that an earlier run made for the wanted version. It was checked then and renamed into place whole.
 use_cached_ort() {
-  local dir include
-  for dir in "$HEXQUANT_DEPS_DIR/onnxruntime-$(wanted_library_version)"-*; do
+  local dir include version
+  for dir in "$HEXQUANT_DEPS_DIR"/onnxruntime-*; do
+    version=$(basename "$dir" | cut -d- -f2)
+    [ "$version" = "$(wanted_library_version)" ] ||
+      grep -qxF "wanted $(wanted_library_version)" "$dir/origin.txt" 2>/dev/null || continue
     include=$(ort_include_dir "$dir") || continue
     ort_library "$dir" >/dev/null || continue
     ORT_ROOT=$dir
     ORT_HEADER_API=$(ort_header_api "$include")
-    ORT_LIBRARY_VERSION=$(wanted_library_version)
+    ORT_LIBRARY_VERSION=$version
     ORT_ORIGIN="prefix made earlier"
     return 0
   done
@@ -88,8 +91,8 @@ fill_ort_prefix() {
   fetch_ort_headers "$scratch" || return 1
   fetch_ort_library "$scratch" || return 1
   check_ort_root "$scratch/prefix" || return 1
-  printf 'headers %s (%s)\nlibrary %s\n' "$ORT_HEADER_PACKAGE_VERSION" "$ORT_HEADER_ORIGIN" \
-    "$ORT_LIBRARY_VERSION" >"$scratch/prefix/origin.txt"
+  printf 'wanted %s\nlibrary %s\nheaders %s (%s)\n' "$(wanted_library_version)" "$ORT_LIBRARY_VERSION" \
+    "$ORT_HEADER_PACKAGE_VERSION" "$ORT_HEADER_ORIGIN" >"$scratch/prefix/origin.txt"
   report_untested_versions
 }
 

@@ -1,19 +1,23 @@
 # The library of ONNX Runtime, taken out of the Python package; sourced, never run.
 # shellcheck shell=bash disable=SC2034
 
-# Fills prefix/lib below folder $1. Returns 1 with ORT_PROBLEM set where that cannot be done.
+# Fills prefix/lib below folder $1 with the wanted version; where that is gone, or older than the headers
+# that were found, with the newest that serves them. Returns 1 with ORT_PROBLEM set where that cannot be done.
 fetch_ort_library() {
-  local scratch=$1 version=${HEXQUANT_ONNXRUNTIME_VERSION:-} machine
+  local scratch=$1 wanted machine api
+  wanted=$(wanted_library_version)
   machine=$(uname -m)
+  api=$(minor_of "$ORT_HEADER_PACKAGE_VERSION")
+  if [ -n "${HEXQUANT_ONNXRUNTIME_VERSION:-}" ] && [ "$(minor_of "$wanted")" -lt "$api" ]; then
+    ORT_PROBLEM="HEXQUANT_ONNXRUNTIME_VERSION=$wanted is older than the headers $ORT_HEADER_PACKAGE_VERSION: ask for 1.$api or later"
+    return 1
+  fi
   find_pip || return 1
   mkdir -p "$scratch/wheel"
-  if [ -n "$version" ]; then
-    download_wheel "$scratch/wheel" "==$version" "$machine" ||
-      { wheel_problem "==$version" "$machine" "$scratch/wheel.log"; return 1; }
-  elif download_wheel "$scratch/wheel" "==$ORT_TESTED_LIBRARY_VERSION" "$machine"; then
-    verify_wheel "$scratch/wheel" "$machine" || return 1
-  elif ! download_wheel "$scratch/wheel" ">=1.$(minor_of "$ORT_TESTED_HEADER_VERSION")" "$machine"; then
-    wheel_problem "==$ORT_TESTED_LIBRARY_VERSION" "$machine" "$scratch/wheel.log"
+  if [ "$(minor_of "$wanted")" -ge "$api" ] && download_wheel "$scratch/wheel" "==$wanted" "$machine"; then
+    verify_wheel "$scratch/wheel" "$machine" "$wanted" || return 1
+  elif [ -n "${HEXQUANT_ONNXRUNTIME_VERSION:-}" ] || ! download_wheel "$scratch/wheel" ">=1.$api" "$machine"; then
+    wheel_problem "$wanted" "$machine" "$scratch/wheel.log"
     return 1
   fi
   unpack_wheel "$scratch"
@@ -34,7 +38,7 @@ find_pip() {
 pip_is_usable() {
   local python version
   PIP_SEEN=""
-  for python in ${HEXQUANT_PYTHON:+"$HEXQUANT_PYTHON"} python3 /usr/bin/python3; do
+  for python in ${HEXQUANT_PYTHON:+"$HEXQUANT_PYTHON"} python3 "$HEXQUANT_SETUP_ROOT/usr/bin/python3"; do
     version=$("$python" -m pip --version 2>/dev/null | sed -n 's/^pip \([0-9.]*\) .*/\1/p') || continue
     [ -n "$version" ] || continue
     PIP_SEEN="$python has pip $version"
@@ -63,17 +67,17 @@ download_wheel() {
 wheel_problem() {
   local reason
   reason=$(grep -i '^error' "$3" 2>/dev/null | tail -n 1 || true)
-  ORT_PROBLEM="pip found no onnxruntime$1 for $2${reason:+ ($reason)}: no network, or the version has moved (HEXQUANT_ONNXRUNTIME_VERSION takes another)"
+  ORT_PROBLEM="pip found no onnxruntime $1 for $2${reason:+ ($reason)}: no network, or the version has moved (HEXQUANT_ONNXRUNTIME_VERSION takes another)"
 }
 
-# The tested version must be the file that was tested.
+# The tested version $3 must be the file that was tested on machine $2; other versions have no checksum here.
 verify_wheel() {
-  local pinned=ORT_WHEEL_SHA256_$2 expected found
-  expected=${HEXQUANT_ONNXRUNTIME_SHA256:-${!pinned:-}}
+  local pinned=ORT_WHEEL_SHA256_$2 expected=${HEXQUANT_ONNXRUNTIME_SHA256:-} found
+  if [ -z "$expected" ] && [ "$3" = "$ORT_TESTED_LIBRARY_VERSION" ]; then expected=${!pinned:-}; fi
   [ -n "$expected" ] || return 0
   found=$(cat "$1"/onnxruntime-*.whl | sha256sum | cut -d' ' -f1)
   if [ "$found" != "$expected" ]; then
-    ORT_PROBLEM="the downloaded onnxruntime $ORT_TESTED_LIBRARY_VERSION has checksum $found, not the tested $expected: check the package index of pip"
+    ORT_PROBLEM="the downloaded onnxruntime $3 has checksum $found, not the tested $expected: check the package index of pip"
     return 1
   fi
 }
