@@ -12,7 +12,6 @@ namespace hexquant::quant {
 /// `<name>_QuantizeLinear_Input`. Per-channel needs opset 13, 16 and 4 bits opset 21: below, the
 /// com.microsoft operators are used and that domain is imported. `graph` is not changed.
 /// @throws Error(kInternal) if an encoding names a value the graph does not have
-[[nodiscard]] graph::Graph insert_qdq(const graph::Graph& graph, const QuantPlan& plan,
-                                      const EncodingTable& encodings);
+[[nodiscard]] graph::Graph insert_qdq(const graph::Graph& graph, const EncodingTable& encodings);
 
 }  // namespace hexquant::quant
