@@ -1,0 +1,13 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "cli/command_context.h"
+
+// Each command lives in a file of its name. A function here adds its sub-command to the program and
+// sets the context's action when the user chose it.
+namespace hexquant::cli {
+
+void add_quantize_command(CLI::App& program, CommandContext& context);
+
+}  // namespace hexquant::cli

@@ -1,0 +1,9 @@
+#include "hexquant/version.h"
+
+namespace hexquant {
+
+const char* version() noexcept {
+  return HEXQUANT_VERSION;
+}
+
+}  // namespace hexquant
