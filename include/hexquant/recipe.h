@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "hexquant/tensor.h"
+
+namespace hexquant {
+
+/// Where samples come from and which are used.
+struct DataRecipe {
+  /// Image folder, labels.csv, QNN input list, .npy, .npz, or "name:=file" entries.
+  std::vector<std::string> sources;
+  std::string preprocess;           ///< preprocessing JSON file; needed for images
+  std::int64_t samples = 256;       ///< at most; 0 = all
+  std::int64_t skip = 0;            ///< leading samples left out
+  std::string sampling = "first";   ///< first | even | random
+  bool native_input_files = false;  ///< raw files hold the model's own types, not float32
+};
+
+/// How the result is scored. Disabled: SQNR of the outputs over at most 16 calibration samples.
+struct EvaluationRecipe {
+  bool enabled = false;
+  DataRecipe data{.sources = {}, .samples = 0};  ///< no sources: the calibration data
+  std::string labels;  ///< .npy, labels.csv or text; may be empty when the data carries labels
+  /// top1 | top5 | cosine | sqnr | spearman-pairs | perplexity | exec:PROGRAM; empty = top1 when
+  /// labels are known, else sqnr
+  std::string metric;
+  std::string data_b;   ///< second element of each pair (spearman-pairs)
+  std::string lengths;  ///< valid length of each row (perplexity)
+};
+
+/// Everything `hexquant quantize` does, as data. Stored as recipe.json beside the result; running
+/// it again gives the same bytes.
+struct Recipe {
+  std::string model;
+  DataRecipe data;
+  std::map<std::string, Shape> input_shapes;  ///< fixed input shapes; others keep free dimensions
+  int weight_bits = 8;                        ///< 4 | 8 | 16
+  bool weight_bits_everywhere = false;        ///< 4 bits also where the HTP gains nothing from them
+  int act_bits = 8;                           ///< 8 | 16
+  int bias_bits = 32;                         ///< 32 | 8
+  std::string granularity = "channel";        ///< tensor | channel | group:N
+  /// symmetric: -128..127; strict: -127..127; asymmetric
+  std::string weight_schema = "symmetric";
+  std::string observer = "mse";         ///< min-max | percentile | mse | entropy | sqnr
+  double percentile = 99.99;            ///< for the percentile observer
+  std::vector<std::string> algorithms;  ///< clip-search
+  std::vector<std::string> keep_float;  ///< node-name patterns with '*', or op:TYPE
+  std::string soc = "SM8650";
+  std::string encodings_version = "1.0.0";
+  EvaluationRecipe evaluation;
+  std::string output;  ///< folder of the results
+  std::uint64_t seed = 0;
+};
+
+}  // namespace hexquant

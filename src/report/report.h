@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/json.h"
+#include "hexquant/encoding.h"
+#include "hexquant/finding.h"
+#include "quant/statistics.h"
+
+namespace hexquant::report {
+
+/// One layer with weights, or one operation with its own output encoding.
+struct LayerRow {
+  std::string name;
+  std::string op;
+  int weight_bits = 0;  ///< effective; 0 = no weights, 32 = float
+  int act_bits = 0;     ///< effective, of the output; 32 = float
+  int requested_weight_bits = 0;
+  int requested_act_bits = 0;
+  Granularity granularity = Granularity::kTensor;
+  std::string reason;           ///< why it differs from what was asked; empty when it does not
+  std::string output;           ///< tensor that carries the layer's output encoding
+  double sqnr_db = 0.0;         ///< of that tensor, quantized model against float; NaN = unknown
+  double weight_sqnr_db = 0.0;  ///< of the weights alone; NaN = no weights
+  std::int64_t parameters = 0;
+};
+
+/// Distribution of an activation and the range chosen for it.
+struct ActivationRow {
+  std::string tensor;
+  std::string type;  ///< "uint8", ...
+  float observed_min = 0.0F;
+  float observed_max = 0.0F;
+  double range_min = 0.0;
+  double range_max = 0.0;
+  float scale = 0.0F;
+  std::int32_t zero_point = 0;
+  double clipped_fraction = 0.0;  ///< share of elements outside the range (to one histogram bin)
+  quant::Histogram histogram;     ///< empty when none was gathered
+};
+
+/// A metric before and after.
+struct Summary {
+  std::string metric;
+  std::map<std::string, double> fp32;
+  std::map<std::string, double> quantized;
+  double sqnr_db = 0.0;
+  double cosine = 0.0;
+  double mse = 0.0;
+  double agreement = 0.0;
+  std::int64_t samples = 0;
+  /// 95 % paired interval of the metric's difference quantized - float, when it has one.
+  std::optional<std::pair<double, double>> interval;
+};
+
+/// Everything report.json and report.html show.
+struct QuantizeReport {
+  std::string model;
+  std::string soc;
+  std::string htp_arch;
+  Json recipe;
+  Summary summary;
+  std::vector<LayerRow> layers;
+  std::vector<ActivationRow> activations;
+  std::vector<std::pair<std::string, std::int64_t>> passes;      ///< pass, places it applied to
+  std::vector<std::pair<std::string, double>> seconds;           ///< stage, wall seconds
+  std::vector<std::pair<std::string, std::int64_t>> file_bytes;  ///< written file, size
+  std::int64_t float_weight_bytes = 0;
+  std::int64_t quantized_weight_bytes = 0;
+  std::int64_t peak_rss_bytes = 0;
+  std::int64_t samples = 0;
+  int threads = 0;
+  Findings findings;
+};
+
+/// report.json (schema docs/schema/report.schema.json); `header` holds schema, command, versions.
+[[nodiscard]] Json report_json(const QuantizeReport& report, const Json& header);
+
+/// A self-contained page: result, per-layer error bars, activation histograms with chosen ranges,
+/// findings, recipe. Works offline; plots are inline SVG where the plot library is absent.
+[[nodiscard]] std::string report_html(const QuantizeReport& report, const Json& header);
+
+}  // namespace hexquant::report
