@@ -81,13 +81,19 @@ private_apt_get() {
     -o Acquire::Retries=2 "$@"
 }
 
-# Downloads package $4 of suite $3 from mirror $1 (keyring $2) into folder $5; fails where it is not there.
+# Downloads package $4 of suite $3 from mirror $1 (keyring $2) into folder $5; fails where it is not there,
+# with the last complaint of apt-get in DOWNLOAD_ERROR.
 download_from_suite() {
   local mirror=$1 suite=$3 package=$4 target=$5 keyring dir
   keyring=$(debian_keyring "$2")
   dir=$(mktemp -d "$target/apt.XXXXXX")
   mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
   printf 'deb %s%s %s main\n' "${keyring:+[signed-by=$keyring] }" "$mirror" "$suite" >"$dir/private.list"
-  private_apt_get "$dir" update >/dev/null 2>&1 || return 1
-  (cd "$target" && private_apt_get "$dir" download "$package" >/dev/null 2>&1)
+  if private_apt_get "$dir" update >"$dir/log" 2>&1 &&
+    (cd "$target" && private_apt_get "$dir" download "$package" >>"$dir/log" 2>&1); then
+    return 0
+  fi
+  # shellcheck disable=SC2034
+  DOWNLOAD_ERROR=$(grep '^E:' "$dir/log" | head -n 1 || true)
+  return 1
 }

@@ -137,7 +137,7 @@ headers_problem() {
   local system
   system=$(os_release PRETTY_NAME)
   if [ -n "$1" ]; then
-    ORT_PROBLEM="libonnxruntime-dev was not found in Debian $ORT_HEADER_SUITES: no network, or the package has moved"
+    ORT_PROBLEM="libonnxruntime-dev was not found in Debian $ORT_HEADER_SUITES${DOWNLOAD_ERROR:+ ($DOWNLOAD_ERROR)}: no network, or the package has moved"
   else
     ORT_PROBLEM="the package sources of ${system:-this system} name no Debian mirror to take the headers of ONNX Runtime from"
   fi

@@ -300,7 +300,7 @@ test_moved_recipe_says_what_to_do() {
   make_machine debian12
   rm "$BOX/state/suites/forky"
   run_setup
-  expect_stop "not found in Debian forky trixie-backports sid" "set ONNXRUNTIME_ROOT"
+  expect_stop "not found in Debian forky trixie-backports sid (E: The repository 'sid Release'" "set ONNXRUNTIME_ROOT"
 }
 
 test_ubuntu_says_what_to_do() {
