@@ -117,7 +117,7 @@ def include_violations(root, path, text):
                 found.append((line, f"<{name}> is a header of this project: write it in quotes"))
             reason = layer_violation(path, name)
         elif is_quoted and name.split("/")[0] in RANK.keys() | {"hexquant"}:
-            reason = f'"{name}" does not exist'
+            reason = "this header of the project does not exist"
         else:
             reason = third_party_violation(path, name)
         if reason:
