@@ -1,0 +1,207 @@
+#include "cli/recipe_options.h"
+
+#include <charconv>
+#include <filesystem>
+
+#include "core/format.h"
+#include "core/json.h"
+#include "hexquant/error.h"
+#include "pipeline/recipe_json.h"
+
+namespace hexquant::cli {
+namespace {
+
+constexpr const char* kDataGroup = "Data";
+constexpr const char* kPrecisionGroup = "Precision";
+constexpr const char* kEvaluationGroup = "Accuracy";
+
+std::int64_t parse_integer(const std::string& text, const std::string& what) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    throw Error(ErrorCode::kInvalidArgument, format("{}: '{}' is not an integer", what, text));
+  }
+  return value;
+}
+
+}  // namespace
+
+std::pair<std::string, Shape> parse_input_shape(const std::string& text) {
+  const auto equals = text.rfind('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw Error(ErrorCode::kInvalidArgument,
+                format("--input-shape '{}': expected NAME=D0,D1,...", text));
+  }
+  Shape shape;
+  for (const std::string& part : split_list({text.substr(equals + 1)})) {
+    const std::int64_t dim = parse_integer(part, "--input-shape " + text);
+    if (dim < 1) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  format("--input-shape '{}': dimension {} is not positive", text, dim));
+    }
+    shape.push_back(dim);
+  }
+  return {text.substr(0, equals), shape};
+}
+
+std::vector<std::string> split_list(const std::vector<std::string>& items) {
+  std::vector<std::string> parts;
+  for (const std::string& item : items) {
+    std::string part;
+    for (const char c : item + ",") {
+      if (c != ',' && c != ' ') {
+        part += c;
+      } else if (!part.empty()) {
+        parts.push_back(std::move(part));
+        part.clear();
+      }
+    }
+  }
+  return parts;
+}
+
+void RecipeOptions::add_to(CLI::App& command) {
+  command_ = &command;
+  command
+      .add_option("--recipe", recipe_path_,
+                  "All options as JSON (OUT/recipe.json of an earlier run); options given here win")
+      ->check(CLI::ExistingFile);
+  command.add_option("-o,--output", values_.output, "Folder for the results")->type_name("DIR");
+  add_data_options(command);
+  add_precision_options(command);
+  add_evaluation_options(command);
+}
+
+void RecipeOptions::add_data_options(CLI::App& command) {
+  const auto add = [&](const char* name, auto& value, const char* help) {
+    return command.add_option(name, value, help)->group(kDataGroup);
+  };
+  add("--data", values_.data.sources,
+      "Calibration data: image folder, labels.csv, QNN input_list.txt, .npy, .npz,\n"
+      "or NAME:=FILE for each input");
+  add("--samples", values_.data.samples, "Samples used at most; 0 = all")->capture_default_str();
+  add("--sampling", values_.data.sampling, "Which samples: first, even or random")
+      ->check(CLI::IsMember({"first", "even", "random"}))
+      ->capture_default_str();
+  add("--skip", values_.data.skip, "Leading samples left out")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  add("--preprocess", values_.data.preprocess,
+      "JSON with resize, crop, interpolation, color, mean, std, layout (images need it)");
+  add("--input-shape", input_shapes_, "Fix an input's shape: NAME=1,3,224,224 (repeat for others)");
+  command
+      .add_flag("--use-native-input-files", values_.data.native_input_files,
+                "Raw files hold the model's own types instead of float32")
+      ->group(kDataGroup);
+}
+
+void RecipeOptions::add_precision_options(CLI::App& command) {
+  const auto add = [&](const char* name, auto& value, const char* help) {
+    return command.add_option(name, value, help)->group(kPrecisionGroup);
+  };
+  add("--soc", values_.soc, "Target chip: decides what is legal")->capture_default_str();
+  add("--weight-bits", weight_bits_,
+      "4, 8 or 16. 4 = where the HTP gains from it, 8 elsewhere; 4:all = everywhere")
+      ->check(CLI::IsMember({"4", "8", "16", "4:all"}))
+      ->capture_default_str();
+  add("--act-bits", values_.act_bits, "Activations: 8 or 16 bits")
+      ->check(CLI::IsMember({8, 16}))
+      ->capture_default_str();
+  add("--bias-bits", values_.bias_bits, "Biases: 32 or 8 bits (8 costs accuracy)")
+      ->check(CLI::IsMember({8, 32}))
+      ->capture_default_str();
+  add("--granularity", values_.granularity,
+      "Scales of weights: tensor, channel, or group:N for MatMul, Gemm and 1x1 Conv")
+      ->capture_default_str();
+  add("--weight-schema", values_.weight_schema,
+      "Weight grid: symmetric (-128..127), strict (-127..127) or asymmetric")
+      ->check(CLI::IsMember({"symmetric", "strict", "asymmetric"}))
+      ->capture_default_str();
+  add("--observer", values_.observer,
+      "Activation ranges from: min-max, percentile, mse, entropy or sqnr")
+      ->check(CLI::IsMember({"min-max", "percentile", "mse", "entropy", "sqnr"}))
+      ->capture_default_str();
+  add("--percentile", values_.percentile, "Share of elements kept by the percentile observer")
+      ->capture_default_str();
+  add("--algorithms", algorithms_, "Weight methods, comma or blank separated: clip-search");
+  add("--keep-float", values_.keep_float,
+      "Layers that stay float: name pattern with *, or op:TYPE (repeat for others)");
+}
+
+void RecipeOptions::add_evaluation_options(CLI::App& command) {
+  const auto add = [&](const char* name, auto& value, const char* help) {
+    return command.add_option(name, value, help)->group(kEvaluationGroup);
+  };
+  add("--evaluate", evaluate_,
+      "Score float and quantized model, on N samples (default: all); without it only the\n"
+      "SQNR of at most 16 samples is measured")
+      ->expected(0, 1)
+      ->type_name("[N]");
+  add("--eval-data", values_.evaluation.data.sources,
+      "Data for scoring (default: the samples of --data not used for calibration)");
+  add("--labels", values_.evaluation.labels, "Labels: .npy, labels.csv or text, one a line");
+  add("--metric", values_.evaluation.metric,
+      "top1, top5, cosine, sqnr, spearman-pairs, perplexity or exec:PROGRAM");
+  add("--data-b", values_.evaluation.data_b, "Second element of each pair (spearman-pairs)");
+  add("--lengths", values_.evaluation.lengths, "Valid length of each row (perplexity), .npy");
+}
+
+bool RecipeOptions::given(const char* option) const {
+  return command_->count(option) > 0;
+}
+
+Recipe RecipeOptions::resolve() const {
+  Recipe recipe;
+  if (!recipe_path_.empty())
+    pipeline::recipe_from_json(read_json(recipe_path_), recipe_path_, recipe);
+  overlay(recipe);
+  overlay_evaluation(recipe.evaluation);
+  return recipe;
+}
+
+void RecipeOptions::overlay(Recipe& recipe) const {
+  const auto take = [this](const char* option, auto& target, const auto& value) {
+    if (given(option)) target = value;
+  };
+  take("--output", recipe.output, values_.output);
+  take("--data", recipe.data.sources, values_.data.sources);
+  take("--samples", recipe.data.samples, values_.data.samples);
+  take("--sampling", recipe.data.sampling, values_.data.sampling);
+  take("--skip", recipe.data.skip, values_.data.skip);
+  take("--preprocess", recipe.data.preprocess, values_.data.preprocess);
+  take("--use-native-input-files", recipe.data.native_input_files, values_.data.native_input_files);
+  take("--soc", recipe.soc, values_.soc);
+  take("--act-bits", recipe.act_bits, values_.act_bits);
+  take("--bias-bits", recipe.bias_bits, values_.bias_bits);
+  take("--granularity", recipe.granularity, values_.granularity);
+  take("--weight-schema", recipe.weight_schema, values_.weight_schema);
+  take("--observer", recipe.observer, values_.observer);
+  take("--percentile", recipe.percentile, values_.percentile);
+  take("--algorithms", recipe.algorithms, split_list(algorithms_));
+  take("--keep-float", recipe.keep_float, values_.keep_float);
+  if (given("--weight-bits")) {
+    recipe.weight_bits = weight_bits_ == "16" ? 16 : weight_bits_ == "8" ? 8 : 4;
+    recipe.weight_bits_everywhere = weight_bits_ == "4:all";
+  }
+  for (const std::string& text : input_shapes_) {
+    auto [name, shape] = parse_input_shape(text);
+    recipe.input_shapes[name] = std::move(shape);
+  }
+}
+
+void RecipeOptions::overlay_evaluation(EvaluationRecipe& evaluation) const {
+  const EvaluationRecipe& values = values_.evaluation;
+  if (given("--eval-data")) evaluation.data.sources = values.data.sources;
+  if (given("--labels")) evaluation.labels = values.labels;
+  if (given("--metric")) evaluation.metric = values.metric;
+  if (given("--data-b")) evaluation.data_b = values.data_b;
+  if (given("--lengths")) evaluation.lengths = values.lengths;
+  if (given("--evaluate")) {
+    evaluation.enabled = true;
+    for (const std::string& count : evaluate_) {
+      evaluation.data.samples = parse_integer(count, "--evaluate");
+    }
+  }
+}
+
+}  // namespace hexquant::cli

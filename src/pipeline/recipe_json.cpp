@@ -1,0 +1,138 @@
+#include "pipeline/recipe_json.h"
+
+#include <set>
+#include <string>
+
+#include "core/format.h"
+#include "hexquant/error.h"
+
+namespace hexquant::pipeline {
+namespace {
+
+Json data_to_json(const DataRecipe& data) {
+  return {{"sources", data.sources},   {"preprocess", data.preprocess},
+          {"samples", data.samples},   {"skip", data.skip},
+          {"sampling", data.sampling}, {"native_input_files", data.native_input_files}};
+}
+
+/// Reads the members of one JSON object; at the end every key must have been asked for.
+class ObjectReader {
+ public:
+  ObjectReader(const Json& json, std::string path) : json_(json), path_(std::move(path)) {
+    if (!json.is_object()) fail(path_, "an object");
+  }
+
+  template <typename T>
+  void read(const std::string& key, T& value, const char* expected) {
+    known_.insert(key);
+    if (!json_.contains(key)) return;
+    try {
+      value = json_.at(key).get<T>();
+    } catch (const Json::exception&) {
+      fail(path_ + "." + key, expected);
+    }
+  }
+
+  [[nodiscard]] const Json* member(const std::string& key) {
+    known_.insert(key);
+    return json_.contains(key) ? &json_.at(key) : nullptr;
+  }
+
+  void finish() const {
+    for (const auto& [key, value] : json_.items()) {
+      if (known_.contains(key)) continue;
+      throw Error(ErrorCode::kInvalidData, format("{}: unknown key '{}': expected one of {}", path_,
+                                                  key, join(known_, ", ")));
+    }
+  }
+
+  [[nodiscard]] std::string path_of(const std::string& key) const { return path_ + "." + key; }
+
+ private:
+  [[noreturn]] static void fail(const std::string& where, const std::string& expected) {
+    throw Error(ErrorCode::kInvalidData, format("{}: expected {}", where, expected));
+  }
+
+  const Json& json_;
+  std::string path_;
+  std::set<std::string> known_;
+};
+
+void data_from_json(const Json& json, const std::string& path, DataRecipe& data) {
+  ObjectReader reader(json, path);
+  reader.read("sources", data.sources, "a list of strings");
+  reader.read("preprocess", data.preprocess, "a string");
+  reader.read("samples", data.samples, "an integer");
+  reader.read("skip", data.skip, "an integer");
+  reader.read("sampling", data.sampling, "a string");
+  reader.read("native_input_files", data.native_input_files, "true or false");
+  reader.finish();
+}
+
+void evaluation_from_json(const Json& json, const std::string& path, EvaluationRecipe& recipe) {
+  ObjectReader reader(json, path);
+  reader.read("enabled", recipe.enabled, "true or false");
+  if (const Json* data = reader.member("data")) {
+    data_from_json(*data, reader.path_of("data"), recipe.data);
+  }
+  reader.read("labels", recipe.labels, "a string");
+  reader.read("metric", recipe.metric, "a string");
+  reader.read("data_b", recipe.data_b, "a string");
+  reader.read("lengths", recipe.lengths, "a string");
+  reader.finish();
+}
+
+}  // namespace
+
+Json recipe_to_json(const Recipe& recipe) {
+  const EvaluationRecipe& evaluation = recipe.evaluation;
+  Json json;
+  json["model"] = recipe.model;
+  json["data"] = data_to_json(recipe.data);
+  json["input_shapes"] = recipe.input_shapes;
+  json["weight_bits"] = recipe.weight_bits;
+  json["weight_bits_everywhere"] = recipe.weight_bits_everywhere;
+  json["act_bits"] = recipe.act_bits;
+  json["bias_bits"] = recipe.bias_bits;
+  json["granularity"] = recipe.granularity;
+  json["weight_schema"] = recipe.weight_schema;
+  json["observer"] = recipe.observer;
+  json["percentile"] = recipe.percentile;
+  json["algorithms"] = recipe.algorithms;
+  json["keep_float"] = recipe.keep_float;
+  json["soc"] = recipe.soc;
+  json["encodings_version"] = recipe.encodings_version;
+  json["evaluation"] = {{"enabled", evaluation.enabled}, {"data", data_to_json(evaluation.data)},
+                        {"labels", evaluation.labels},   {"metric", evaluation.metric},
+                        {"data_b", evaluation.data_b},   {"lengths", evaluation.lengths}};
+  json["seed"] = recipe.seed;
+  return json;
+}
+
+void recipe_from_json(const Json& json, const std::string& origin, Recipe& recipe) {
+  ObjectReader reader(json, origin);
+  reader.read("model", recipe.model, "a string");
+  if (const Json* data = reader.member("data")) {
+    data_from_json(*data, reader.path_of("data"), recipe.data);
+  }
+  reader.read("input_shapes", recipe.input_shapes, "an object of integer lists");
+  reader.read("weight_bits", recipe.weight_bits, "an integer");
+  reader.read("weight_bits_everywhere", recipe.weight_bits_everywhere, "true or false");
+  reader.read("act_bits", recipe.act_bits, "an integer");
+  reader.read("bias_bits", recipe.bias_bits, "an integer");
+  reader.read("granularity", recipe.granularity, "a string");
+  reader.read("weight_schema", recipe.weight_schema, "a string");
+  reader.read("observer", recipe.observer, "a string");
+  reader.read("percentile", recipe.percentile, "a number");
+  reader.read("algorithms", recipe.algorithms, "a list of strings");
+  reader.read("keep_float", recipe.keep_float, "a list of strings");
+  reader.read("soc", recipe.soc, "a string");
+  reader.read("encodings_version", recipe.encodings_version, "a string");
+  if (const Json* evaluation = reader.member("evaluation")) {
+    evaluation_from_json(*evaluation, reader.path_of("evaluation"), recipe.evaluation);
+  }
+  reader.read("seed", recipe.seed, "an integer");
+  reader.finish();
+}
+
+}  // namespace hexquant::pipeline
