@@ -1,0 +1,107 @@
+#include "pipeline/quantize_options.h"
+
+#include <charconv>
+#include <string>
+#include <vector>
+
+#include "core/format.h"
+#include "hexquant/error.h"
+
+namespace hexquant::pipeline {
+namespace {
+
+[[noreturn]] void bad_option(const std::string& option, const std::string& value,
+                             const std::string& expected) {
+  throw Error(ErrorCode::kInvalidArgument, format("{} '{}': expected {}", option, value, expected));
+}
+
+void check_bits(const char* option, int bits, const std::vector<int>& allowed) {
+  for (const int candidate : allowed) {
+    if (bits == candidate) return;
+  }
+  bad_option(option, std::to_string(bits), format("{}", join(allowed, " or ")));
+}
+
+void resolve_granularity(const std::string& text, plan::PlanOptions& options) {
+  const std::string group = "group:";
+  if (text == "tensor") {
+    options.granularity = Granularity::kTensor;
+  } else if (text == "channel") {
+    options.granularity = Granularity::kChannel;
+  } else if (text.rfind(group, 0) == 0) {
+    options.granularity = Granularity::kGroup;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data() + group.size(), end, options.group_size);
+    if (error != std::errc() || stop != end || options.group_size < 1) {
+      bad_option("granularity", text, "group:N with N >= 1");
+    }
+  } else {
+    bad_option("granularity", text, "tensor, channel or group:N");
+  }
+}
+
+void resolve_schema(const std::string& text, plan::PlanOptions& options) {
+  if (text != "symmetric" && text != "strict" && text != "asymmetric") {
+    bad_option("weight schema", text, "symmetric, strict or asymmetric");
+  }
+  options.weight_symmetric = text != "asymmetric";
+  options.weight_strict = text == "strict";
+}
+
+data::Sampling resolve_sampling(const std::string& text) {
+  if (text == "first") return data::Sampling::kFirst;
+  if (text == "even") return data::Sampling::kEven;
+  if (text == "random") return data::Sampling::kRandom;
+  bad_option("sampling", text, "first, even or random");
+}
+
+}  // namespace
+
+data::DataOptions resolve_data(const DataRecipe& data, std::uint64_t seed) {
+  if (data.samples < 0) bad_option("samples", std::to_string(data.samples), "0 (all) or more");
+  data::DataOptions options;
+  options.sources = data.sources;
+  options.preprocess = data.preprocess;
+  options.samples = data.samples;
+  options.skip = data.skip;
+  options.sampling = resolve_sampling(data.sampling);
+  options.seed = seed;
+  options.native_input_files = data.native_input_files;
+  return options;
+}
+
+QuantizeOptions resolve_recipe(const Recipe& recipe, int threads) {
+  if (recipe.model.empty()) throw Error(ErrorCode::kInvalidArgument, "no model given");
+  if (recipe.output.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "no output folder given (-o DIR)");
+  }
+  if (recipe.data.sources.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "no calibration data given (--data: folder, .npy, .npz or input list)");
+  }
+  if (recipe.encodings_version != "1.0.0") {
+    bad_option("encodings version", recipe.encodings_version, "1.0.0");
+  }
+  check_bits("weight bits", recipe.weight_bits, {4, 8, 16});
+  check_bits("activation bits", recipe.act_bits, {8, 16});
+  check_bits("bias bits", recipe.bias_bits, {8, 32});
+  QuantizeOptions options;
+  options.data = resolve_data(recipe.data, recipe.seed);
+  options.plan.weight_bits = recipe.weight_bits;
+  options.plan.weight_bits_everywhere = recipe.weight_bits_everywhere;
+  options.plan.act_bits = recipe.act_bits;
+  options.plan.bias_bits = recipe.bias_bits;
+  options.plan.keep_float = recipe.keep_float;
+  resolve_granularity(recipe.granularity, options.plan);
+  resolve_schema(recipe.weight_schema, options.plan);
+  options.observer.kind = calibrate::parse_observer(recipe.observer);
+  options.observer.percentile = recipe.percentile;
+  options.weights.threads = threads;
+  for (const std::string& algorithm : recipe.algorithms) {
+    if (algorithm != "clip-search") bad_option("algorithm", algorithm, "clip-search");
+    options.weights.clip_search = true;
+  }
+  return options;
+}
+
+}  // namespace hexquant::pipeline

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "calibrate/observer.h"
+#include "data/dataset.h"
+#include "hexquant/recipe.h"
+#include "plan/plan.h"
+#include "weights/quantize_weights.h"
+
+namespace hexquant::pipeline {
+
+/// A recipe in the terms of the stages: every name checked, nothing opened yet.
+struct QuantizeOptions {
+  data::DataOptions data;
+  plan::PlanOptions plan;
+  calibrate::ObserverOptions observer;
+  weights::WeightOptions weights;
+};
+
+/// @throws Error(kInvalidArgument) naming the option, the bad value and the allowed ones
+[[nodiscard]] QuantizeOptions resolve_recipe(const Recipe& recipe, int threads);
+
+[[nodiscard]] data::DataOptions resolve_data(const DataRecipe& data, std::uint64_t seed);
+
+}  // namespace hexquant::pipeline

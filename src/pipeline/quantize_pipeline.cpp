@@ -1,0 +1,99 @@
+#include "pipeline/quantize_pipeline.h"
+
+#include <cmath>
+#include <utility>
+
+#include "calibrate/calibrator.h"
+#include "calibrate/encode_activations.h"
+#include "core/format.h"
+#include "formats/onnx/onnx_io.h"
+#include "hexquant/error.h"
+#include "passes/prepare.h"
+#include "quant/insert_qdq.h"
+
+namespace hexquant::pipeline {
+namespace {
+
+/// Unusable numbers are found before the first inference, with the tensor's name.
+void check_finite_weights(const graph::Graph& graph, const std::string& model) {
+  for (const auto& [name, tensor] : graph.initializers()) {
+    if (tensor.dtype() != DType::kFloat32) continue;
+    const auto values = tensor.data<float>();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      // -inf is a legal attention mask constant only where nothing multiplies it; NaN never is.
+      if (!std::isnan(values[i]) && !(std::isinf(values[i]) && tensor.size() > 1)) continue;
+      throw Error(ErrorCode::kInvalidModel,
+                  format("{}: weight '{}' holds {} at element {}: expected finite values", model,
+                         name, values[i], i));
+    }
+  }
+}
+
+void collect_findings(QuantizedModel& model) {
+  for (const passes::PassReport& report : model.passes) {
+    model.findings.insert(model.findings.end(), report.findings.begin(), report.findings.end());
+  }
+  model.findings.insert(model.findings.end(), model.plan.findings.begin(),
+                        model.plan.findings.end());
+}
+
+}  // namespace
+
+std::vector<data::ModelInput> model_inputs(const graph::Graph& graph) {
+  std::vector<data::ModelInput> inputs;
+  for (const std::string& name : graph.inputs()) {
+    data::ModelInput input;
+    input.name = name;
+    if (const graph::ValueType* type = graph.find_type(name)) {
+      input.dtype = type->dtype;
+      if (type->shape) input.shape = *type->shape;
+    }
+    inputs.push_back(std::move(input));
+  }
+  return inputs;
+}
+
+QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,
+                          const target::Target& target, int threads, ProgressSink& progress) {
+  QuantizedModel model;
+  Stopwatch watch;
+  const auto lap = [&](const char* stage) {
+    model.seconds.emplace_back(stage, watch.lap_seconds());
+  };
+
+  model.original = formats::read_onnx(recipe.model);
+  check_finite_weights(model.original, recipe.model);
+  graph::Graph graph = model.original;
+  passes::fix_input_shapes(graph, recipe.input_shapes);
+  const auto dataset = data::open_dataset(options.data, model_inputs(graph));
+  lap("read");
+
+  model.passes = passes::prepare(graph, {recipe.input_shapes, dataset->load(0)});
+  model.prepared = graph;
+  lap("prepare");
+
+  model.plan = plan::make_plan(graph, target, options.plan);
+  collect_findings(model);
+  lap("plan");
+
+  model.statistics =
+      calibrate::calibrate(graph, *dataset, calibrate::taps_for_plan(graph, model.plan), {},
+                           {threads, recipe.seed}, progress);
+  lap("calibrate");
+
+  model.encodings = calibrate::encode_activations(graph, model.plan, model.statistics,
+                                                  options.observer, model.findings);
+  lap("observe");
+
+  model.weights =
+      weights::quantize_weights(graph, model.plan, model.encodings, options.weights, progress);
+  weights::quantize_biases(graph, model.plan, model.encodings);
+  lap("weights");
+
+  model.quantized = quant::insert_qdq(graph, model.encodings);
+  model.weights_on_grid = std::move(graph);
+  lap("insert_qdq");
+  return model;
+}
+
+}  // namespace hexquant::pipeline

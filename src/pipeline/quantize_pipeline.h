@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/json.h"
+#include "core/stopwatch.h"
+#include "graph/graph.h"
+#include "hexquant/progress.h"
+#include "hexquant/recipe.h"
+#include "passes/pass.h"
+#include "pipeline/quantize_options.h"
+#include "quant/quant_plan.h"
+#include "quant/statistics.h"
+#include "target/target.h"
+#include "weights/quantize_weights.h"
+
+namespace hexquant::pipeline {
+
+/// Everything that the stages made of one model, in the order in which they made it.
+struct QuantizedModel {
+  graph::Graph original;         ///< as read
+  graph::Graph prepared;         ///< after the passes, weights still float
+  graph::Graph weights_on_grid;  ///< prepared, with the final weights and biases
+  graph::Graph quantized;        ///< with Q/DQ
+  std::vector<passes::PassReport> passes;
+  quant::QuantPlan plan;
+  quant::Statistics statistics;
+  quant::EncodingTable encodings;
+  std::vector<weights::WeightReport> weights;
+  Findings findings;
+  std::vector<std::pair<std::string, double>> seconds;  ///< wall time by stage
+};
+
+/// Inputs of a graph as a data set sees them.
+[[nodiscard]] std::vector<data::ModelInput> model_inputs(const graph::Graph& graph);
+
+/// The stages from the model file to the quantized graph.
+[[nodiscard]] QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,
+                                        const target::Target& target, int threads,
+                                        ProgressSink& progress);
+
+}  // namespace hexquant::pipeline

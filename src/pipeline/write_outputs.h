@@ -1,0 +1,15 @@
+#pragma once
+
+#include <filesystem>
+
+#include "hexquant/recipe.h"
+#include "pipeline/quantize_pipeline.h"
+
+namespace hexquant::pipeline {
+
+/// Writes model.onnx, model_float.onnx, model.encodings, overrides.json and recipe.json.
+/// @throws Error(kIo)
+void write_outputs(const std::filesystem::path& folder, const QuantizedModel& model,
+                   const Recipe& recipe);
+
+}  // namespace hexquant::pipeline
