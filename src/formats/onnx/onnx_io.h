@@ -4,8 +4,11 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "graph/graph.h"
+#include "hexquant/tensor.h"
 
 namespace hexquant::formats {
 
@@ -25,6 +28,20 @@ namespace hexquant::formats {
 
 /// onnx.ModelProto bytes; deterministic. @throws Error(kUnsupported) above 2 GB
 [[nodiscard]] std::string serialize_onnx(const graph::Graph& graph);
+
+/// A model for an inference engine in the same process: weights are handed over as tensors, so that
+/// neither protobuf's 2 GB limit nor copies of the weights matter.
+struct DetachedModel {
+  std::string bytes;  ///< onnx.ModelProto; `initializers` are declared external at kLocation
+  std::vector<std::pair<std::string, Tensor>> initializers;
+  static constexpr const char* kLocation = "detached";
+};
+
+/// @param outputs    values to list as graph outputs instead of the graph's own
+/// @param min_bytes  smaller initializers stay inside
+[[nodiscard]] DetachedModel serialize_detached(const graph::Graph& graph,
+                                               const std::vector<std::string>& outputs,
+                                               std::size_t min_bytes);
 
 /// Writes the model atomically. Above `external_threshold_bytes` of initializers, large ones go to
 /// `<path>.data` beside it (64-byte aligned), as ONNX demands above 2 GB.

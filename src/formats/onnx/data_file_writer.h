@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <span>
+
+namespace hexquant::formats {
+
+/// Writes a data file piece by piece under a temporary name; `commit` gives it its own. Without
+/// commit nothing stays behind.
+class DataFileWriter {
+ public:
+  /// @throws Error(kIo)
+  explicit DataFileWriter(std::filesystem::path path);
+  ~DataFileWriter();
+  DataFileWriter(const DataFileWriter&) = delete;
+  DataFileWriter& operator=(const DataFileWriter&) = delete;
+
+  /// Appends at the next multiple of 64. @return that offset. @throws Error(kIo)
+  std::uint64_t append(std::span<const std::byte> bytes);
+  /// @throws Error(kIo)
+  void commit();
+
+ private:
+  [[noreturn]] void fail(int error_number) const;
+
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  std::ofstream file_;
+  std::uint64_t size_bytes_ = 0;
+  bool committed_ = false;
+};
+
+}  // namespace hexquant::formats

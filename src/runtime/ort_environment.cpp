@@ -1,0 +1,61 @@
+#include "runtime/ort_environment.h"
+
+#include <memory>
+#include <utility>
+
+#include "core/format.h"
+#include "hexquant/error.h"
+
+namespace hexquant::runtime {
+namespace {
+
+/// Failures reach the caller as exceptions; the same text on stderr would only confuse.
+void ORT_API_CALL discard_log(void*, OrtLoggingLevel, const char*, const char*, const char*,
+                              const char*) {}
+
+}  // namespace
+
+Ort::Env& ort_environment() {
+  static Ort::Env environment = [] {
+    Ort::Env created(ORT_LOGGING_LEVEL_ERROR, "hexquant", discard_log, nullptr);
+    created.DisableTelemetryEvents();
+    return created;
+  }();
+  return environment;
+}
+
+std::string one_line(const char* message) {
+  std::string line;
+  for (const char* c = message; *c != '\0'; ++c) {
+    const char next = static_cast<unsigned char>(*c) < 0x20 ? ' ' : *c;
+    if (next != ' ' || (!line.empty() && line.back() != ' ')) line += next;
+  }
+  while (!line.empty() && line.back() == ' ') line.pop_back();
+  return line;
+}
+
+Ort::Value wrap_tensor(const Tensor& tensor) {
+  static const Ort::MemoryInfo memory =
+      Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeCPU);
+  // The C API takes a writable pointer, but inputs and initializers are only read.
+  void* bytes = const_cast<std::byte*>(tensor.raw());
+  return Ort::Value::CreateTensor(memory, bytes, tensor.bytes(), tensor.shape().data(),
+                                  tensor.shape().size(), to_ort(tensor.dtype()));
+}
+
+Tensor unwrap_tensor(Ort::Value value, const std::string& name) {
+  if (!value.IsTensor()) {
+    throw Error(ErrorCode::kUnsupported, format("output '{}' is no tensor", name));
+  }
+  const auto info = value.GetTensorTypeAndShapeInfo();
+  const DType dtype = from_ort(info.GetElementType());
+  if (dtype_bits(dtype) == 0) {
+    throw Error(ErrorCode::kUnsupported,
+                format("output '{}' is a tensor of {}", name, dtype_name(dtype)));
+  }
+  const auto owner = std::make_shared<Ort::Value>(std::move(value));
+  const auto* bytes = static_cast<const std::byte*>(owner->GetTensorRawData());
+  return {dtype, info.GetShape(), std::shared_ptr<const std::byte>(owner, bytes)};
+}
+
+}  // namespace hexquant::runtime
