@@ -1,6 +1,6 @@
 # Target `onnxruntime`: from ONNXRUNTIME_ROOT (CMake or environment variable), the prefix that
 # scripts/setup.sh made, or the system.
-set(HEXQUANT_ORT_MIN_API 17)
+set(HEXQUANT_ORT_MIN_API 21)
 if(NOT ONNXRUNTIME_ROOT AND DEFINED ENV{ONNXRUNTIME_ROOT})
   set(ONNXRUNTIME_ROOT $ENV{ONNXRUNTIME_ROOT})
 endif()

@@ -15,7 +15,7 @@ ORT_WHEEL_SHA256_aarch64=e36c187006e7a7c8b8d6d57f1a209dd63f52430dca6c282b177718a
 # Execution-provider plug-ins (the HTP simulator) need this API; older headers give a CPU-only build.
 ORT_PLUGIN_API=22
 # The oldest headers that the CPU-only build compiles with (cmake/FindOnnxRuntime.cmake checks the same).
-ORT_CPU_API=17
+ORT_CPU_API=21
 
 # Debian suites that may carry new enough headers, tried in this order.
 ORT_HEADER_SUITES="forky trixie-backports sid"

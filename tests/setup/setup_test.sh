@@ -209,7 +209,7 @@ test_root_variable_with_very_old_headers() {
   add_ort "$BOX/mine" 1.10.0 10 10
   SETUP_ENVIRONMENT=("ONNXRUNTIME_ROOT=$BOX/mine")
   run_setup
-  expect_stop "have API 10, at least 17 is needed"
+  expect_stop "have API 10, at least 21 is needed"
 }
 
 test_root_variable_with_a_broken_library() {
@@ -321,11 +321,11 @@ test_ubuntu_with_older_headers_builds_for_the_cpu() {
 
 test_older_system_package_is_the_last_resort() {
   make_machine ubuntu
-  add_ort "$BOX/root/usr" 1.20.0 20 20
+  add_ort "$BOX/root/usr" 1.21.2 21 21
   rm "$BOX"/state/wheels/*
   run_setup
   expect_ready
-  expect_output "headers of API 20 (system package)"
+  expect_output "library 1.21.2, headers of API 21 (system package)"
   expect_output "CPU-only build"
 }
 
