@@ -16,6 +16,11 @@ void ORT_API_CALL discard_log(void*, OrtLoggingLevel, const char*, const char*, 
 }  // namespace
 
 Ort::Env& ort_environment() {
+  if (OrtGetApiBase()->GetApi(ORT_API_VERSION) == nullptr) {
+    throw Error(ErrorCode::kMissingComponent,
+                format("ONNX Runtime {} is loaded; API {} or later is needed",
+                       OrtGetApiBase()->GetVersionString(), ORT_API_VERSION));
+  }
   static Ort::Env environment = [] {
     Ort::Env created(ORT_LOGGING_LEVEL_ERROR, "hexquant", discard_log, nullptr);
     created.DisableTelemetryEvents();
@@ -44,7 +49,7 @@ Ort::Value wrap_tensor(const Tensor& tensor) {
 }
 
 Tensor unwrap_tensor(Ort::Value value, const std::string& name) {
-  if (!value.IsTensor()) {
+  if (static_cast<const OrtValue*>(value) == nullptr || !value.IsTensor()) {
     throw Error(ErrorCode::kUnsupported, format("output '{}' is no tensor", name));
   }
   const auto info = value.GetTensorTypeAndShapeInfo();

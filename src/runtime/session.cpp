@@ -35,8 +35,10 @@ ValueSpec make_spec(std::string name, const Ort::TypeInfo& info) {
   if (info.GetONNXType() != ONNX_TYPE_TENSOR) return spec;
   const auto tensor = info.GetTensorTypeAndShapeInfo();
   spec.dtype = from_ort(tensor.GetElementType());
-  const std::vector<const char*> symbols = tensor.GetSymbolicDimensions();
   const std::vector<std::int64_t> dims = tensor.GetShape();
+  // The form that older headers have too.
+  std::vector<const char*> symbols(dims.size());
+  tensor.GetSymbolicDimensions(symbols.data(), symbols.size());
   for (std::size_t i = 0; i < dims.size(); ++i) {
     graph::Dim dim{dims[i], ""};
     if (!dim.is_fixed()) dim.symbol = symbols[i];
@@ -70,6 +72,11 @@ const Tensor& checked_feed(const Feeds& feeds, const ValueSpec& input) {
     throw Error(ErrorCode::kInvalidData, format("input '{}' ({}{}) is not given", input.name,
                                                 dtype_name(input.dtype), shape_text(input.shape)));
   }
+  if (dtype_bits(input.dtype) == 0) {
+    throw Error(ErrorCode::kUnsupported,
+                format("input '{}' takes {}; only tensors of numbers can be given", input.name,
+                       input.dtype == DType::kString ? "strings" : "no tensor"));
+  }
   const Tensor& tensor = found->second;
   if (tensor.dtype() != input.dtype || !shape_fits(tensor.shape(), input.shape)) {
     throw Error(ErrorCode::kInvalidData,
@@ -80,12 +87,18 @@ const Tensor& checked_feed(const Feeds& feeds, const ValueSpec& input) {
   return tensor;
 }
 
+[[noreturn]] void fail_load(const std::string& name, const Ort::Exception& error) {
+  const bool no_file = error.GetOrtErrorCode() == ORT_NO_SUCHFILE;
+  throw Error(no_file ? ErrorCode::kIo : ErrorCode::kInvalidModel,
+              format("{}: ONNX Runtime cannot load it: {}", name, one_line(error.what())));
+}
+
 }  // namespace
 
 struct Session::Impl {
   std::string name;
+  std::vector<Tensor> weights;  // memory that the session refers to, so they outlive it
   Ort::Session session{nullptr};
-  std::vector<Tensor> weights;  // memory that ONNX Runtime refers to
   std::vector<ValueSpec> inputs;
   std::vector<ValueSpec> outputs;
   std::vector<std::string> fetches;      // each graph output once
@@ -105,6 +118,7 @@ void Session::Impl::load(const graph::Graph& graph, const SessionOptions& option
   std::sort(carriers.begin(), carriers.end());
   carriers.erase(std::unique(carriers.begin(), carriers.end()), carriers.end());
   formats::DetachedModel model = formats::serialize_detached(tapped.graph, carriers, kDetachBytes);
+  Ort::Env& environment = ort_environment();
   Ort::SessionOptions ort_options = make_options(options);
   std::vector<std::string> names;
   std::vector<Ort::Value> values;
@@ -114,7 +128,7 @@ void Session::Impl::load(const graph::Graph& graph, const SessionOptions& option
     weights.push_back(std::move(tensor));
   }
   if (!names.empty()) ort_options.AddExternalInitializers(names, values);
-  session = Ort::Session(ort_environment(), model.bytes.data(), model.bytes.size(), ort_options);
+  session = Ort::Session(environment, model.bytes.data(), model.bytes.size(), ort_options);
   describe_inputs();
   describe_outputs(wanted, tapped.outputs);
 }
@@ -151,8 +165,7 @@ Session::Session(const graph::Graph& graph, const SessionOptions& options,
   try {
     impl_->load(graph, options, outputs.empty() ? graph.outputs() : outputs);
   } catch (const Ort::Exception& error) {
-    throw Error(ErrorCode::kInvalidModel,
-                format("{}: ONNX Runtime cannot load it: {}", impl_->name, one_line(error.what())));
+    fail_load(impl_->name, error);
   }
 }
 
@@ -160,7 +173,8 @@ Session::Session(const std::filesystem::path& model, const SessionOptions& optio
     : impl_(std::make_unique<Impl>()) {
   impl_->name = model.string();
   try {
-    impl_->session = Ort::Session(ort_environment(), model.c_str(), make_options(options));
+    Ort::Env& environment = ort_environment();
+    impl_->session = Ort::Session(environment, model.c_str(), make_options(options));
     impl_->describe_inputs();
     const Ort::AllocatorWithDefaultOptions allocator;
     std::vector<std::string> names;
@@ -169,8 +183,7 @@ Session::Session(const std::filesystem::path& model, const SessionOptions& optio
     }
     impl_->describe_outputs(names, names);
   } catch (const Ort::Exception& error) {
-    throw Error(ErrorCode::kInvalidModel,
-                format("{}: ONNX Runtime cannot load it: {}", impl_->name, one_line(error.what())));
+    fail_load(impl_->name, error);
   }
 }
 
@@ -187,16 +200,16 @@ const std::vector<ValueSpec>& Session::outputs() const noexcept {
 }
 
 std::vector<Tensor> Session::run(const Feeds& feeds) const {
-  std::vector<const char*> input_names;
-  std::vector<Ort::Value> input_values;
-  for (const ValueSpec& input : impl_->inputs) {
-    input_values.push_back(wrap_tensor(checked_feed(feeds, input)));
-    input_names.push_back(input.name.c_str());
-  }
   std::vector<const char*> fetch_names;
   for (const std::string& fetch : impl_->fetches) fetch_names.push_back(fetch.c_str());
   std::vector<Ort::Value> values;
   try {
+    std::vector<const char*> input_names;
+    std::vector<Ort::Value> input_values;
+    for (const ValueSpec& input : impl_->inputs) {
+      input_values.push_back(wrap_tensor(checked_feed(feeds, input)));
+      input_names.push_back(input.name.c_str());
+    }
     values = impl_->session.Run(Ort::RunOptions{nullptr}, input_names.data(), input_values.data(),
                                 input_values.size(), fetch_names.data(), fetch_names.size());
   } catch (const Ort::Exception& error) {

@@ -99,6 +99,9 @@ Attribute read_attribute(AttributeProto& proto, const std::string& node, Externa
     case AttributeProto::STRING:
       return std::move(*proto.mutable_s());
     case AttributeProto::TENSOR:
+      if (proto.t().data_type() == onnx::TensorProto::UNDEFINED) {
+        throw Error(ErrorCode::kInvalidModel, what + " holds a tensor without element type");
+      }
       if (!tensor_holds(proto.t().data_type())) return read_opaque(proto, what, external);
       return read_tensor(*proto.mutable_t(), what, external);
     case AttributeProto::INTS:

@@ -1,4 +1,5 @@
 #include <google/protobuf/io/zero_copy_stream_impl.h>
+#include <google/protobuf/unknown_field_set.h>
 #include <onnx/onnx_pb.h>
 
 #include <algorithm>
@@ -33,6 +34,19 @@ constexpr std::int64_t kOldestOpset = 7;
 /// ONNX calls its own domain "" or "ai.onnx".
 std::string normal_domain(const std::string& domain) {
   return domain == "ai.onnx" ? std::string() : domain;
+}
+
+/// NodeProto.overload, which is newer than the protobuf schema this is built with.
+bool names_overload(const onnx::NodeProto& node) {
+  constexpr int kOverload = 8;
+  const auto& fields = node.unknown_fields();
+  for (int i = 0; i < fields.field_count(); ++i) {
+    const auto& field = fields.field(i);
+    if (field.number() != kOverload) continue;
+    if (field.type() != google::protobuf::UnknownField::TYPE_LENGTH_DELIMITED) continue;
+    if (!field.length_delimited().empty()) return true;
+  }
+  return false;
 }
 
 /// Builds a Graph from a parsed file; takes the weights out of the proto on the way.
@@ -127,7 +141,6 @@ class GraphReader {
 
   /// Strings and 8-bit floats, which Tensor does not hold, become an opaque Constant.
   void add_constant_node(onnx::TensorProto& tensor, const std::string& what) {
-    if (tensor.data_type() == onnx::TensorProto::UNDEFINED) invalid(what + " has no element type");
     const std::string name = tensor.name();
     onnx::AttributeProto value;
     value.set_name("value");
@@ -145,6 +158,9 @@ class GraphReader {
     spec.op_type = node.op_type();
     spec.domain = normal_domain(node.domain());
     if (spec.op_type.empty()) invalid(what + " has no operator");
+    if (names_overload(node)) {
+      throw Error(ErrorCode::kUnsupported, what + " calls an overload of a function");
+    }
     if (!graph_.opsets.contains(spec.domain)) {
       invalid(format("{}: domain '{}' is not imported", what, spec.domain));
     }

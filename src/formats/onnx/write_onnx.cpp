@@ -5,12 +5,13 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <span>
 
 #include "core/file_io.h"
 #include "core/format.h"
 #include "formats/onnx/attribute_proto.h"
-#include "formats/onnx/data_file_writer.h"
 #include "formats/onnx/onnx_io.h"
+#include "formats/onnx/staged_file.h"
 #include "formats/onnx/tensor_proto.h"
 #include "formats/onnx/value_type_proto.h"
 #include "hexquant/error.h"
@@ -189,7 +190,7 @@ void write_onnx(const Graph& graph, const fs::path& path, std::uint64_t external
   }
   fs::path data_path = path;
   data_path += ".data";
-  DataFileWriter data(data_path);
+  StagedFile data(data_path);
   const std::string location = data_path.filename().string();
   const onnx::ModelProto model = build_model(
       graph, graph.outputs(), [&](const std::string& name, const Tensor& tensor, auto& proto) {
@@ -202,8 +203,13 @@ void write_onnx(const Graph& graph, const fs::path& path, std::uint64_t external
         add_entry(proto, "length", std::to_string(tensor.bytes()));
       });
   const std::string bytes = to_bytes(model);
+  StagedFile model_file(path);
+  model_file.append(std::as_bytes(std::span(bytes)));
+  // Both files are complete before the first takes its name.
+  data.close();
+  model_file.close();
   data.commit();
-  write_file(path, bytes);
+  model_file.commit();
 }
 
 }  // namespace hexquant::formats

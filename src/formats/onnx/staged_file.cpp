@@ -1,4 +1,4 @@
-#include "formats/onnx/data_file_writer.h"
+#include "formats/onnx/staged_file.h"
 
 #include <unistd.h>
 
@@ -19,22 +19,21 @@ constexpr std::array<char, kAlignmentBytes> kPadding{};
 
 }  // namespace
 
-DataFileWriter::DataFileWriter(std::filesystem::path path)
-    : path_(std::move(path)), temporary_(path_) {
+StagedFile::StagedFile(std::filesystem::path path) : path_(std::move(path)), temporary_(path_) {
   temporary_ += format(".tmp{}", ::getpid());
   errno = 0;
   file_.open(temporary_, std::ios::binary | std::ios::trunc);
   if (!file_) fail(errno);
 }
 
-DataFileWriter::~DataFileWriter() {
+StagedFile::~StagedFile() {
   if (committed_) return;
   file_.close();
   std::error_code ignored;
   std::filesystem::remove(temporary_, ignored);
 }
 
-std::uint64_t DataFileWriter::append(std::span<const std::byte> bytes) {
+std::uint64_t StagedFile::append(std::span<const std::byte> bytes) {
   const std::uint64_t padding_bytes =
       (kAlignmentBytes - size_bytes_ % kAlignmentBytes) % kAlignmentBytes;
   errno = 0;
@@ -47,14 +46,19 @@ std::uint64_t DataFileWriter::append(std::span<const std::byte> bytes) {
   return offset;
 }
 
-void DataFileWriter::commit() {
+void StagedFile::close() {
   errno = 0;
   file_.close();
-  if (!file_ || std::rename(temporary_.c_str(), path_.c_str()) != 0) fail(errno);
+  if (!file_) fail(errno);
+}
+
+void StagedFile::commit() {
+  if (file_.is_open()) close();
+  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail(errno);
   committed_ = true;
 }
 
-void DataFileWriter::fail(int error_number) const {
+void StagedFile::fail(int error_number) const {
   throw Error(ErrorCode::kIo, format("cannot write '{}': {}", path_.string(),
                                      std::strerror(error_number == 0 ? EIO : error_number)));
 }

@@ -8,18 +8,20 @@
 
 namespace hexquant::formats {
 
-/// Writes a data file piece by piece under a temporary name; `commit` gives it its own. Without
-/// commit nothing stays behind.
-class DataFileWriter {
+/// Writes a file piece by piece under a temporary name; `commit` gives it its own. Without commit
+/// nothing stays behind.
+class StagedFile {
  public:
   /// @throws Error(kIo)
-  explicit DataFileWriter(std::filesystem::path path);
-  ~DataFileWriter();
-  DataFileWriter(const DataFileWriter&) = delete;
-  DataFileWriter& operator=(const DataFileWriter&) = delete;
+  explicit StagedFile(std::filesystem::path path);
+  ~StagedFile();
+  StagedFile(const StagedFile&) = delete;
+  StagedFile& operator=(const StagedFile&) = delete;
 
   /// Appends at the next multiple of 64. @return that offset. @throws Error(kIo)
   std::uint64_t append(std::span<const std::byte> bytes);
+  /// Writes what is buffered, so that `commit` only renames. @throws Error(kIo)
+  void close();
   /// @throws Error(kIo)
   void commit();
 
