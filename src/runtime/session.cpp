@@ -27,6 +27,7 @@ Ort::SessionOptions make_options(const SessionOptions& options) {
   out.SetLogSeverityLevel(ORT_LOGGING_LEVEL_ERROR);
   if (options.threads == 1) out.AddConfigEntry("session.intra_op.allow_spinning", "0");
   if (options.exact_integers) out.AddConfigEntry("session.x64quantprecision", "1");
+  if (!options.integer_kernels) out.AddConfigEntry("session.disable_quant_qdq", "1");
   return out;
 }
 

@@ -22,6 +22,9 @@ struct SessionOptions {
   /// Integer kernels that do not saturate without VNNI (session.x64quantprecision=1). Only tests
   /// that show the trap switch it off.
   bool exact_integers = true;
+  /// Replace Q/DQ pairs by integer kernels (8 bits). Off = float kernels between the Q/DQ nodes,
+  /// weights dequantized once: what 16-bit and 4-bit codes need, for which there are no kernels.
+  bool integer_kernels = true;
 };
 
 struct ValueSpec {

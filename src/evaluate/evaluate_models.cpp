@@ -1,0 +1,331 @@
+#include "evaluate/evaluate_models.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <utility>
+
+#include "core/format.h"
+#include "core/parallel.h"
+#include "evaluate/external_metric.h"
+#include "evaluate/sample_score.h"
+#include "evaluate/session_choice.h"
+#include "hexquant/error.h"
+
+namespace hexquant::evaluate {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using runtime::Session;
+using runtime::ValueSpec;
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+struct LoadedModel {
+  std::string name;
+  Session session;
+  /// Index of this model's output that answers the reference's output i.
+  std::vector<std::size_t> output_of;
+};
+
+/// What one sample contributes; merged in sample order at the end.
+struct SampleRecord {
+  std::vector<SampleScore> scores;                   ///< by model, the reference first
+  std::vector<double> seconds;                       ///< by model
+  std::vector<std::vector<Difference>> differences;  ///< by candidate, by output
+  std::vector<RowAgreement> agreements;              ///< by candidate
+};
+
+std::vector<std::string> names_of(const std::vector<ValueSpec>& specs) {
+  std::vector<std::string> names;
+  for (const ValueSpec& spec : specs) names.push_back(spec.name);
+  return names;
+}
+
+std::vector<std::size_t> match_outputs(const Session& reference, const Session& other,
+                                       const std::string& name) {
+  const std::vector<std::string> wanted = names_of(reference.outputs());
+  const std::vector<std::string> found = names_of(other.outputs());
+  std::vector<std::size_t> match;
+  for (const std::string& output : wanted) {
+    const auto at = std::find(found.begin(), found.end(), output);
+    if (at != found.end()) match.push_back(static_cast<std::size_t>(at - found.begin()));
+  }
+  if (match.size() == wanted.size()) return match;
+  if (found.size() != wanted.size()) {
+    throw Error(ErrorCode::kInvalidModel,
+                format("{}: outputs [{}] do not match the reference's [{}]", name,
+                       join(found, ", "), join(wanted, ", ")));
+  }
+  match.clear();
+  for (std::size_t i = 0; i < wanted.size(); ++i) match.push_back(i);
+  return match;
+}
+
+void check_inputs(const Session& reference, const Session& other, const std::string& name) {
+  const std::vector<std::string> known = names_of(reference.inputs());
+  for (const ValueSpec& input : other.inputs()) {
+    if (std::find(known.begin(), known.end(), input.name) != known.end()) continue;
+    throw Error(ErrorCode::kInvalidModel, format("{}: input '{}' is none of the reference's [{}]",
+                                                 name, input.name, join(known, ", ")));
+  }
+}
+
+/// First int64 input in the model's order: the tokens of a language model.
+std::string token_input(const Session& session) {
+  for (const ValueSpec& input : session.inputs()) {
+    if (input.dtype == DType::kInt64) return input.name;
+  }
+  throw Error(ErrorCode::kInvalidArgument,
+              "metric perplexity needs a model with an int64 input of tokens");
+}
+
+class Evaluation {
+ public:
+  Evaluation(const Model& reference, const std::vector<Model>& candidates, const Task& task,
+             int threads, ProgressSink& progress)
+      : task_(task), threads_(threads), progress_(progress) {
+    check_task(task_);
+    if (task_.metric.needs_reference() && candidates.empty()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  format("metric {} compares models: give a reference and a second model",
+                         task_.metric.name()));
+    }
+    load(reference);
+    for (const Model& candidate : candidates) load(candidate);
+    if (task_.metric.kind == MetricKind::kPerplexity && task_.token_input.empty()) {
+      task_.token_input = token_input(models_.front().session);
+    }
+  }
+
+  EvaluationResult run() {
+    const auto start = Clock::now();
+    open_folders();
+    records_.resize(static_cast<std::size_t>(task_.data->size()));
+    {
+      ProgressStage stage(progress_, "evaluate", task_.data->size());
+      parallel_for(task_.data->size(), threads_, [&](std::int64_t i) {
+        process(i);
+        stage.step();
+      });
+    }
+    EvaluationResult result = merge();
+    result.seconds = seconds_since(start);
+    return result;
+  }
+
+ private:
+  void load(const Model& model) {
+    models_.push_back({model.name, open_session(model), {}});
+    LoadedModel& loaded = models_.back();
+    check_inputs(models_.front().session, loaded.session, model.name);
+    loaded.output_of = match_outputs(models_.front().session, loaded.session, model.name);
+  }
+
+  void open_folders() {
+    if (task_.metric.kind != MetricKind::kExternal) return;
+    scratch_ = std::make_unique<ScratchDirectory>();
+    const auto outputs = names_of(models_.front().session.outputs());
+    for (std::size_t m = 0; m < models_.size(); ++m) {
+      folders_.emplace_back(scratch_->path() / format("model_{}", m), models_[m].name, outputs,
+                            task_.data->size());
+    }
+  }
+
+  /// Outputs in the reference's order.
+  std::vector<Tensor> infer(std::size_t model, const data::Sample& sample, std::int64_t index,
+                            double& seconds) const {
+    const auto start = Clock::now();
+    std::vector<Tensor> outputs;
+    try {
+      outputs = models_[model].session.run(sample);
+    } catch (const Error& error) {
+      throw Error(error.code(), format("{}: {}: {}", models_[model].name,
+                                       task_.data->describe(index), error.what()));
+    }
+    seconds += seconds_since(start);
+    std::vector<Tensor> ordered;
+    for (const std::size_t from : models_[model].output_of) ordered.push_back(outputs[from]);
+    return ordered;
+  }
+
+  void process(std::int64_t index) {
+    SampleRecord& record = records_[static_cast<std::size_t>(index)];
+    record.scores.resize(models_.size());
+    record.seconds.resize(models_.size());
+    record.differences.assign(models_.size() - 1,
+                              std::vector<Difference>(models_.front().session.outputs().size()));
+    record.agreements.resize(models_.size() - 1);
+    const data::Sample sample = task_.data->load(index);
+    std::vector<Tensor> first_outputs = compare_all(index, sample, record);
+    if (task_.data_b == nullptr || task_.metric.kind != MetricKind::kSpearmanPairs) return;
+    const data::Sample second = task_.data_b->load(index);
+    const std::vector<Tensor> second_outputs = compare_all(index, second, record);
+    for (std::size_t m = 0; m < models_.size(); ++m) {
+      const TaskRows a = task_rows(task_, first_outputs[m]);
+      const TaskRows b = task_rows(task_, second_outputs[m]);
+      record.scores[m].similarity = cosine_similarity(a.row(0), b.row(0));
+    }
+  }
+
+  /// Runs all models on one sample, adds to the record, returns each model's first output.
+  std::vector<Tensor> compare_all(std::int64_t index, const data::Sample& sample,
+                                  SampleRecord& record) const {
+    const std::vector<Tensor> reference = infer(0, sample, index, record.seconds[0]);
+    const TaskRows reference_rows = task_rows(task_, reference.front());
+    record.scores[0] = score_sample(task_, index, sample, reference_rows);
+    write_outputs(0, index, reference);
+    std::vector<Tensor> first_outputs = {reference.front()};
+    for (std::size_t m = 1; m < models_.size(); ++m) {
+      const std::vector<Tensor> outputs = infer(m, sample, index, record.seconds[m]);
+      compare_outputs(m, reference, outputs, record.differences[m - 1]);
+      const TaskRows rows = task_rows(task_, outputs.front());
+      record.scores[m] = score_sample(task_, index, sample, rows);
+      record.agreements[m - 1] = compare_rows(task_, index, sample, reference_rows, rows);
+      write_outputs(m, index, outputs);
+      first_outputs.push_back(outputs.front());
+    }
+    return first_outputs;
+  }
+
+  void write_outputs(std::size_t model, std::int64_t index,
+                     const std::vector<Tensor>& outputs) const {
+    if (!folders_.empty()) folders_[model].write(index, outputs);
+  }
+
+  void compare_outputs(std::size_t model, const std::vector<Tensor>& reference,
+                       const std::vector<Tensor>& outputs, std::vector<Difference>& into) const {
+    for (std::size_t i = 0; i < reference.size(); ++i) {
+      try {
+        into[i].add(reference[i], outputs[i]);
+      } catch (const Error& error) {
+        throw Error(error.code(), format("{}: output '{}': {}", models_[model].name,
+                                         models_.front().session.outputs()[i].name, error.what()));
+      }
+    }
+  }
+
+  EvaluationResult merge() {
+    EvaluationResult result;
+    result.metric = task_.metric.name();
+    result.samples = task_.data->size();
+    result.reference = score(0);
+    for (std::size_t m = 1; m < models_.size(); ++m) {
+      result.candidates.push_back(compare(m, result.reference));
+    }
+    if (task_.metric.needs_reference()) {
+      const bool is_cosine = task_.metric.kind == MetricKind::kCosine;
+      result.reference.metrics["value"] = result.reference.metrics[task_.metric.name()] =
+          is_cosine ? 1.0 : std::numeric_limits<double>::infinity();
+    }
+    return result;
+  }
+
+  ModelScore score(std::size_t model) {
+    ModelScore result;
+    result.model = models_[model].name;
+    std::vector<SampleScore> samples;
+    double seconds = 0.0;
+    for (const SampleRecord& record : records_) {
+      samples.push_back(record.scores[model]);
+      seconds += record.seconds[model];
+    }
+    const double runs = static_cast<double>(records_.size()) *
+                        (task_.metric.kind == MetricKind::kSpearmanPairs ? 2.0 : 1.0);
+    result.ms_per_sample = 1e3 * seconds / runs;
+    result.metrics = total_score(task_, samples);
+    if (task_.metric.kind == MetricKind::kExternal) {
+      result.metrics["exec"] = run_metric_program(task_.metric.program, folders_[model].path(),
+                                                  task_.labels_file, task_.time_limit_s, progress_);
+      result.metrics["value"] = result.metrics["exec"];
+    } else if (!task_.metric.needs_reference()) {
+      result.metrics["value"] = result.metrics.at(task_.metric.name());
+    }
+    return result;
+  }
+
+  CandidateScore compare(std::size_t model, const ModelScore& reference) {
+    CandidateScore result;
+    result.score = score(model);
+    merge_differences(model, result);
+    RowAgreement rows;
+    for (const SampleRecord& record : records_) {
+      const RowAgreement& one = record.agreements[model - 1];
+      rows.rows += one.rows;
+      rows.agreeing += one.agreeing;
+      rows.kl += one.kl;
+    }
+    const auto count = static_cast<double>(rows.rows);
+    result.agreement = rows.rows == 0 ? kNan : static_cast<double>(rows.agreeing) / count;
+    result.kl = rows.rows == 0 ? kNan : rows.kl / count;
+    set_loss(reference, result);
+    if (task_.metric.is_rate()) result.difference_interval = interval(model);
+    return result;
+  }
+
+  void merge_differences(std::size_t model, CandidateScore& result) const {
+    const std::vector<ValueSpec>& outputs = models_.front().session.outputs();
+    const bool any_floating = std::any_of(outputs.begin(), outputs.end(),
+                                          [](const auto& spec) { return is_floating(spec.dtype); });
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      TensorDifference total{outputs[i].name, {}};
+      for (const SampleRecord& record : records_) {
+        total.difference.merge(record.differences[model - 1][i]);
+      }
+      if (!any_floating || is_floating(outputs[i].dtype)) result.outputs.merge(total.difference);
+      result.per_output.push_back(std::move(total));
+    }
+  }
+
+  void set_loss(const ModelScore& reference, CandidateScore& result) const {
+    std::map<std::string, double>& metrics = result.score.metrics;
+    if (task_.metric.kind == MetricKind::kSqnr) {
+      metrics["value"] = metrics["sqnr"] = result.outputs.sqnr_db();
+      result.loss = kNan;
+    } else if (task_.metric.kind == MetricKind::kCosine) {
+      metrics["value"] = metrics["cosine"] = result.outputs.cosine();
+      result.loss = 1.0 - result.outputs.cosine();
+    } else {
+      const double difference = reference.value() - result.score.value();
+      result.loss = task_.metric.higher_is_better() ? difference : -difference;
+    }
+  }
+
+  [[nodiscard]] Interval interval(std::size_t model) const {
+    const auto right = [&](const SampleScore& score) {
+      return task_.metric.kind == MetricKind::kTop5 ? score.top5 : score.top1;
+    };
+    std::int64_t gained = 0;
+    std::int64_t lost = 0;
+    for (const SampleRecord& record : records_) {
+      const bool before = right(record.scores[0]);
+      const bool after = right(record.scores[model]);
+      if (after && !before) ++gained;
+      if (before && !after) ++lost;
+    }
+    return paired_interval(gained, lost, static_cast<std::int64_t>(records_.size()));
+  }
+
+  Task task_;
+  int threads_;
+  ProgressSink& progress_;
+  std::vector<LoadedModel> models_;
+  std::vector<SampleRecord> records_;
+  std::unique_ptr<ScratchDirectory> scratch_;
+  std::vector<OutputFolder> folders_;
+};
+
+}  // namespace
+
+EvaluationResult evaluate_models(const Model& reference, const std::vector<Model>& candidates,
+                                 const Task& task, int threads, ProgressSink& progress) {
+  return Evaluation(reference, candidates, task, threads, progress).run();
+}
+
+}  // namespace hexquant::evaluate
