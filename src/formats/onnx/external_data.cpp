@@ -58,7 +58,10 @@ std::shared_ptr<const MappedFile> ExternalData::open(const std::string& location
     throw Error(ErrorCode::kInvalidModel,
                 format("{}: external data '{}', but the model has no folder", what, location));
   }
-  if (location.find('\0') != std::string::npos || !stays_inside(location)) {
+  if (location.find('\0') != std::string::npos) {
+    throw Error(ErrorCode::kInvalidModel, what + ": external data location with a zero byte");
+  }
+  if (!stays_inside(location)) {
     throw Error(ErrorCode::kInvalidModel,
                 format("{}: external data '{}' lies outside the model's folder", what, location));
   }

@@ -20,6 +20,8 @@ constexpr std::array<char, kAlignmentBytes> kPadding{};
 }  // namespace
 
 StagedFile::StagedFile(std::filesystem::path path) : path_(std::move(path)), temporary_(path_) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path_, ignored)) fail(EISDIR);
   temporary_ += format(".tmp{}", ::getpid());
   errno = 0;
   file_.open(temporary_, std::ios::binary | std::ios::trunc);
