@@ -1,0 +1,168 @@
+#include "passes/fold_batch_norm.h"
+
+#include <algorithm>
+#include <optional>
+#include <unordered_set>
+#include <utility>
+
+#include "core/format.h"
+#include "passes/channel_affine.h"
+#include "passes/graph_match.h"
+#include "passes/linear_layer.h"
+
+namespace hexquant::passes {
+namespace {
+
+using graph::Graph;
+using graph::Node;
+
+/// Consecutive affine nodes and what they do together.
+struct Chain {
+  ChannelAffine affine;
+  Nodes nodes;  // backward: in data order; forward: nearest to the layer first
+};
+
+Chain chain_after(const Graph& graph, const LinearLayer& layer) {
+  Chain chain{identity_affine(layer.output_layout().channels), {}};
+  std::string value = layer.node().output();
+  while (const Node* next = graph.single_consumer(value)) {
+    if (affine_input(graph, *next) != value) break;
+    const auto affine = channel_affine(graph, *next, layer.output_layout());
+    if (!affine) break;
+    chain.affine = compose(*affine, chain.affine);
+    chain.nodes.push_back(next);
+    value = next->output();
+  }
+  return chain;
+}
+
+Chain chain_before(const Graph& graph, const LinearLayer& layer) {
+  const bool shift_fits = layer.takes_bias() && !layer.is_padded();
+  Chain chain{identity_affine(layer.input_layout().channels), {}};
+  std::string value = layer.node().input(0);
+  while (const Node* node = graph.producer(value)) {
+    if (graph.single_consumer(value) == nullptr || affine_input(graph, *node).empty()) break;
+    const auto affine = channel_affine(graph, *node, layer.input_layout());
+    if (!affine || (affine->has_shift() && !shift_fits)) break;
+    chain.affine = compose(chain.affine, *affine);
+    chain.nodes.push_back(node);
+    value = affine_input(graph, *node);
+  }
+  return chain;
+}
+
+void erase_chain(Graph& graph, const Nodes& nodes) {
+  for (const Node* node : nodes) graph.erase_node(*node);
+}
+
+/// `layer` takes over the name of the chain's result.
+void take_over_output(Graph& graph, const Node& layer, const Nodes& nodes) {
+  const std::string output = nodes.back()->output();
+  graph.erase_type(layer.output());
+  for (const Node* node : nodes) {
+    if (node->output() != output) graph.erase_type(node->output());
+  }
+  erase_chain(graph, nodes);
+  graph.set_output(layer, 0, output);
+}
+
+/// The shift that a MatMul cannot take, as one Add in the place of the chain.
+void leave_add(Graph& graph, const LinearLayer& layer, const Chain& chain) {
+  const Node& last = *chain.nodes.back();
+  const std::vector<float> shift(chain.affine.shift.begin(), chain.affine.shift.end());
+  const std::string name = graph.unique_name(layer.node().name() + "_bias");
+  graph.add_initializer(name, Tensor::from({layer.output_layout().channels}, shift));
+  replace_nodes(graph, chain.nodes, last,
+                {.op_type = "Add", .inputs = {layer.node().output(), name}, .outputs = {}});
+}
+
+bool fold_backward(Graph& graph, const LinearLayer& layer) {
+  const Chain chain = chain_after(graph, layer);
+  if (chain.nodes.empty()) return false;
+  if (!layer.takes_bias()) {
+    if (!chain.affine.has_scale() && chain.nodes.size() == 1) return false;
+    layer.scale_weight(graph, chain.affine.scale, {});
+    if (chain.affine.has_shift()) {
+      leave_add(graph, layer, chain);
+    } else {
+      take_over_output(graph, layer.node(), chain.nodes);
+    }
+    return true;
+  }
+  std::vector<double> bias = layer.bias(graph);
+  for (std::size_t c = 0; c < bias.size(); ++c) {
+    bias[c] = chain.affine.scale[c] * bias[c] + chain.affine.shift[c];
+  }
+  if (chain.affine.has_scale()) layer.scale_weight(graph, chain.affine.scale, {});
+  layer.set_bias(graph, bias);
+  take_over_output(graph, layer.node(), chain.nodes);
+  return true;
+}
+
+bool fold_forward(Graph& graph, const LinearLayer& layer) {
+  const Chain chain = chain_before(graph, layer);
+  if (chain.nodes.empty()) return false;
+  if (chain.affine.has_shift()) {
+    std::vector<double> bias = layer.bias(graph);
+    const std::vector<double> response = layer.response_to_shift(graph, chain.affine.shift);
+    for (std::size_t o = 0; o < bias.size(); ++o) bias[o] += response[o];
+    layer.set_bias(graph, bias);
+  }
+  if (chain.affine.has_scale()) layer.scale_weight(graph, {}, chain.affine.scale);
+  graph.set_input(layer.node(), 0, affine_input(graph, *chain.nodes.back()));
+  for (const Node* node : chain.nodes) {
+    graph.erase_type(node->output());
+    graph.erase_node(*node);
+  }
+  return true;
+}
+
+std::string why_kept(const Graph& graph, const Node& batch_norm) {
+  if (affine_input(graph, batch_norm).empty()) return "it is in training mode";
+  const Node* before = graph.producer(batch_norm.input(0));
+  if (before == nullptr) return "it stands at the model's input";
+  if (!LinearLayer::find(graph, *before)) {
+    return format("node '{}' ({}) before it cannot take its factors", before->name(),
+                  before->op_type());
+  }
+  if (graph.single_consumer(batch_norm.input(0)) == nullptr) {
+    return format("its input '{}' is read elsewhere too", batch_norm.input(0));
+  }
+  return "its parameters are no finite float constants of the layer's channels";
+}
+
+void report_kept(const Graph& graph, PassReport& report) {
+  for (const Node& node : graph.nodes()) {
+    if (!node.is("BatchNormalization")) continue;
+    report.findings.push_back({"batch-norm-kept", Severity::kInfo, node.name(),
+                               why_kept(graph, node),
+                               "place it directly behind a convolution or fully connected layer"});
+  }
+}
+
+}  // namespace
+
+PassReport fold_batch_norm(Graph& graph) {
+  PassReport report{.pass = "fold_batch_norm", .applied_to = {}, .findings = {}};
+  // Layers are never erased, so these pointers stay valid; chains are found anew for each.
+  Nodes layers;
+  for (const Node* node : graph.node_list()) {
+    if (LinearLayer::find(graph, *node)) layers.push_back(node);
+  }
+  std::unordered_set<const Node*> changed;
+  for (const Node* node : layers) {
+    const auto layer = LinearLayer::find(graph, *node);
+    if (layer && fold_backward(graph, *layer)) changed.insert(node);
+  }
+  for (const Node* node : layers) {
+    const auto layer = LinearLayer::find(graph, *node);
+    if (layer && fold_forward(graph, *layer)) changed.insert(node);
+  }
+  for (const Node* node : layers) {
+    if (changed.contains(node)) report.applied_to.push_back(node->name());
+  }
+  report_kept(graph, report);
+  return report;
+}
+
+}  // namespace hexquant::passes
