@@ -6,6 +6,7 @@
 
 #include "graph/graph.h"
 #include "hexquant/tensor.h"
+#include "passes/fix_input_shapes.h"
 #include "passes/pass.h"
 #include "runtime/session.h"
 

@@ -1,0 +1,330 @@
+#include "passes/infer_shapes.h"
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+#include <set>
+
+#include "core/format.h"
+#include "hexquant/error.h"
+#include "passes/data_dependent_shapes.h"
+#include "passes/free_dimensions.h"
+
+namespace hexquant::passes {
+namespace {
+
+using graph::Dim;
+using graph::Graph;
+using graph::Node;
+using graph::ValueType;
+
+/// Shapes of the measured values, in their order.
+using Shapes = std::vector<Shape>;
+
+runtime::SessionOptions as_written() {
+  runtime::SessionOptions options;
+  options.optimize = false;
+  return options;
+}
+
+/// The graph with nothing but what its inputs say, so that stale types do no harm.
+Graph without_inner_types(const Graph& graph) {
+  Graph bare = graph;
+  for (const Node& node : graph.nodes()) {
+    for (const std::string& output : node.outputs()) bare.erase_type(output);
+  }
+  return bare;
+}
+
+std::vector<std::string> computed_values(const Graph& graph) {
+  std::vector<std::string> values;
+  for (const Node& node : graph.nodes()) {
+    for (const std::string& output : node.outputs()) {
+      if (!output.empty()) values.push_back(output);
+    }
+  }
+  return values;
+}
+
+/// What ONNX Runtime knows without running: by value, tensors only.
+std::map<std::string, ValueType> declared_types(const Graph& bare) {
+  std::map<std::string, ValueType> types;
+  const runtime::Session session(bare, as_written(), computed_values(bare));
+  for (const runtime::ValueSpec& spec : session.outputs()) {
+    if (spec.dtype != DType::kUndefined) types[spec.name] = {spec.dtype, spec.shape};
+  }
+  return types;
+}
+
+/// An unknown rank looks like a scalar.
+bool is_settled(const ValueType& type, const FreeDimensions& free) {
+  const auto& dims = *type.shape;
+  return !dims.empty() && std::all_of(dims.begin(), dims.end(), [&](const Dim& dim) {
+    return dim.is_fixed() || free.has(dim.symbol);
+  });
+}
+
+/// Runs a model and returns the shapes of some of its values.
+class ShapeProbe {
+ public:
+  ShapeProbe(const Graph& bare, const std::vector<std::string>& values)
+      : session_(with_shape_nodes(bare, values), as_written(), taps_) {}
+
+  Shapes run(const runtime::Feeds& feeds) const {
+    Shapes shapes;
+    for (const Tensor& tensor : session_.run(feeds)) shapes.push_back(to_int64s(tensor));
+    return shapes;
+  }
+
+ private:
+  Graph with_shape_nodes(const Graph& bare, const std::vector<std::string>& values) {
+    Graph probe = bare;
+    for (const std::string& value : values) {
+      taps_.push_back(probe.unique_name(value + "_shape"));
+      probe.add_node({"Shape", {value}, {taps_.back()}});
+    }
+    return probe;
+  }
+
+  std::vector<std::string> taps_;
+  runtime::Session session_;
+};
+
+/// Sizes and shapes of one successful run.
+struct Sample {
+  Sizes sizes;
+  Shapes shapes;
+};
+
+/// Measures how shapes follow the free dimensions.
+class Measurement {
+ public:
+  Measurement(const ShapeProbe& probe, const FreeDimensions& free, const runtime::Feeds& example,
+              PassReport& report)
+      : probe_(probe), free_(free), example_(example), report_(report) {}
+
+  /// @return false, with a finding, when the model does not run
+  bool run() {
+    if (!run_base()) return false;
+    for (const bool batch : {true, false}) {
+      const auto symbols = free_.symbols(batch);
+      if (!symbols.empty()) vary(symbols);
+    }
+    return true;
+  }
+
+  /// Dimensions of value `index`.
+  std::vector<Dim> dimensions(std::size_t index) const {
+    const Shape& base = base_.shapes[index];
+    std::vector<Dim> dims;
+    for (std::size_t axis = 0; axis < base.size(); ++axis) dims.push_back(dimension(index, axis));
+    return dims;
+  }
+
+ private:
+  bool run_base() {
+    std::vector<std::int64_t> guesses = {1};
+    if (free_.needs_guess(example_)) guesses = {1, 32, 64, 224, 320};
+    std::string reason;
+    for (const std::int64_t guess : guesses) {
+      const Sizes sizes = free_.example_sizes(example_, guess);
+      try {
+        base_ = {sizes, probe_.run(free_.feeds(example_, sizes))};
+        return true;
+      } catch (const Error& error) {
+        if (error.code() == ErrorCode::kInvalidData && !example_.empty()) throw;
+        if (reason.empty()) reason = error.what();
+      }
+    }
+    report_.findings.push_back(
+        {"shapes-unknown", Severity::kWarning, "",
+         "shapes could not be measured, because the model does not run: " + reason,
+         "give a sample of data or fix the input shapes"});
+    return false;
+  }
+
+  /// A second sample in which all these dimensions have another size.
+  void vary(const std::vector<std::string>& symbols) {
+    const auto halves = std::all_of(symbols.begin(), symbols.end(), [&](const auto& symbol) {
+      return base_.sizes.at(symbol) % 2 == 0;
+    });
+    std::string reason;
+    for (const bool halve : {false, true}) {
+      if (halve && !halves) continue;
+      Sizes sizes = base_.sizes;
+      for (const std::string& symbol : symbols) {
+        sizes[symbol] = halve ? sizes[symbol] / 2 : sizes[symbol] * 2;
+      }
+      try {
+        Shapes shapes = probe_.run(free_.feeds(example_, sizes));
+        varied_.push_back({std::move(sizes), std::move(shapes)});
+        return;
+      } catch (const Error& error) {
+        if (reason.empty()) reason = error.what();
+      }
+    }
+    is_complete_ = false;
+    report_.findings.push_back(
+        {"free-dimension-untested", Severity::kInfo, format("{}", join(symbols, ", ")),
+         "the model runs with one size of this input dimension only: " + reason,
+         "fix the input shapes"});
+  }
+
+  Dim dimension(std::size_t index, std::size_t axis) const {
+    const std::int64_t base = base_.shapes[index][axis];
+    bool changes = !is_complete_;
+    for (const Sample& sample : varied_) {
+      const Shape& shape = sample.shapes[index];
+      if (shape.size() != base_.shapes[index].size()) return {};
+      changes = changes || shape[axis] != base;
+    }
+    if (!changes) return {base, ""};
+    return {-1, is_complete_ ? follower(index, axis) : ""};
+  }
+
+  /// The one symbol whose size the dimension had in all samples.
+  std::string follower(std::size_t index, std::size_t axis) const {
+    std::string found;
+    for (const auto& [symbol, size] : base_.sizes) {
+      const auto& name = symbol;
+      const bool follows = base_.shapes[index][axis] == size &&
+                           std::all_of(varied_.begin(), varied_.end(), [&](const Sample& sample) {
+                             return sample.shapes[index][axis] == sample.sizes.at(name);
+                           });
+      if (!follows) continue;
+      if (!found.empty()) return "";
+      found = symbol;
+    }
+    return found;
+  }
+
+  const ShapeProbe& probe_;
+  const FreeDimensions& free_;
+  const runtime::Feeds& example_;
+  PassReport& report_;
+  Sample base_;
+  std::vector<Sample> varied_;
+  bool is_complete_ = true;
+};
+
+/// Rank from the run; a dimension that may depend on data only from ONNX Runtime's inference.
+ValueType merge(const ValueType& declared, std::vector<Dim> measured, bool depends_on_data) {
+  ValueType type{declared.dtype, std::move(measured)};
+  const bool same_rank = declared.shape->size() == type.shape->size();
+  for (std::size_t axis = 0; axis < type.shape->size(); ++axis) {
+    Dim& dim = (*type.shape)[axis];
+    if (depends_on_data) dim = {};
+    if (!same_rank) continue;
+    const Dim& known = (*declared.shape)[axis];
+    // Measured symbols win over inferred ones; an inferred number holds in every run.
+    if (known.is_fixed() || (!dim.is_fixed() && dim.symbol.empty())) dim = known;
+  }
+  return type;
+}
+
+/// Values whose shape only a run can tell. A type that `bare` has is known already.
+std::vector<std::string> open_values(const Graph& bare, const FreeDimensions& free,
+                                     const std::map<std::string, ValueType>& types) {
+  std::vector<std::string> open;
+  for (const std::string& value : computed_values(bare)) {
+    const auto found = types.find(value);
+    if (found == types.end() || bare.find_type(value) != nullptr) continue;
+    if (!is_settled(found->second, free)) open.push_back(value);
+  }
+  return open;
+}
+
+void measure_types(const Graph& bare, const FreeDimensions& free, const runtime::Feeds& example,
+                   std::map<std::string, ValueType>& types, PassReport& report) {
+  const auto by_data = data_dependent_shapes(bare);
+  const auto open = open_values(bare, free, types);
+  if (open.empty()) return;
+  const ShapeProbe probe(bare, open);
+  Measurement measurement(probe, free, example, report);
+  if (!measurement.run()) {
+    // A declared scalar may be a value of unknown rank.
+    for (const std::string& value : open) {
+      if (types[value].shape->empty()) types[value].shape.reset();
+    }
+    return;
+  }
+  for (std::size_t i = 0; i < open.size(); ++i) {
+    ValueType& type = types[open[i]];
+    type = merge(type, measurement.dimensions(i), by_data.contains(open[i]));
+  }
+}
+
+/// Symbols that were made up, or come from nowhere, mean no more than "free".
+void drop_foreign_symbols(ValueType& type, const FreeDimensions& free,
+                          const std::set<std::string>& made) {
+  if (!type.shape) return;
+  for (Dim& dim : *type.shape) {
+    if (dim.is_fixed() || !free.has(dim.symbol) || made.contains(dim.symbol)) dim.symbol.clear();
+  }
+}
+
+void report_unknown(const Graph& graph, PassReport& report) {
+  for (const Node& node : graph.nodes()) {
+    for (const std::string& output : node.outputs()) {
+      const ValueType* type = graph.find_type(output);
+      if (output.empty() || (type != nullptr && type->shape)) continue;
+      report.findings.push_back(
+          {"shapes-unknown", Severity::kWarning, node.name(),
+           format("the shape of '{}', a result of {}, is not known", output, node.op_type()),
+           "it stays float"});
+      break;
+    }
+  }
+}
+
+/// Stores the types of all values of `bare` that it does not know yet.
+void store_types(Graph& graph, const Graph& bare, std::map<std::string, ValueType>& types,
+                 PassReport& report) {
+  for (const std::string& value : computed_values(bare)) {
+    if (bare.find_type(value) != nullptr) continue;
+    const auto found = types.find(value);
+    if (found == types.end()) {
+      graph.erase_type(value);
+      continue;
+    }
+    const ValueType* before = graph.find_type(value);
+    const bool same = before != nullptr && before->dtype == found->second.dtype &&
+                      before->shape == found->second.shape;
+    if (!same) report.applied_to.push_back(value);
+    graph.set_type(value, std::move(found->second));
+  }
+}
+
+/// @param bare  the graph with the types that are trusted
+PassReport infer(Graph& graph, Graph bare, const runtime::Feeds& example, std::string pass) {
+  PassReport report{std::move(pass), {}, {}};
+  const auto named = name_free_dimensions(bare);
+  const std::set<std::string> made(named.begin(), named.end());
+  const FreeDimensions free(bare);
+  auto types = declared_types(bare);
+  measure_types(bare, free, example, types, report);
+  for (auto& [value, type] : types) drop_foreign_symbols(type, free, made);
+  store_types(graph, bare, types, report);
+  report_unknown(graph, report);
+  return report;
+}
+
+}  // namespace
+
+PassReport infer_shapes(Graph& graph, const runtime::Feeds& example) {
+  graph.sort();
+  if (graph.nodes().empty()) return {"infer_shapes", {}, {}};
+  return infer(graph, without_inner_types(graph), example, "infer_shapes");
+}
+
+PassReport complete_shapes(Graph& graph, const runtime::Feeds& example) {
+  graph.sort();
+  const auto values = computed_values(graph);
+  const bool complete = std::all_of(values.begin(), values.end(), [&](const std::string& value) {
+    return graph.find_type(value) != nullptr;
+  });
+  if (complete) return {"complete_shapes", {}, {}};
+  return infer(graph, graph, example, "complete_shapes");
+}
+
+}  // namespace hexquant::passes
