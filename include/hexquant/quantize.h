@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -20,6 +21,7 @@ struct QuantizeResult {
   double cosine = 0.0;
   double agreement = 0.0;  ///< share of samples with the same argmax
   std::int64_t calibration_samples = 0;
+  std::int64_t evaluated_samples = 0;     ///< samples behind the metrics
   std::map<std::string, double> seconds;  ///< wall time by stage, and "total"
   Findings findings;
 };

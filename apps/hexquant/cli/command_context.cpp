@@ -51,8 +51,15 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
       .add_option("--threads", options.threads,
                   "Threads; results do not depend on it (default: all)")
       ->check(CLI::Range(1, 1024));
-  command.add_option("--seed", options.seed, "Seed of everything that is drawn at random")
-      ->capture_default_str();
+  command
+      .add_option_function<std::uint64_t>(
+          "--seed",
+          [&options](const std::uint64_t& seed) {
+            options.seed = seed;
+            options.seed_given = true;
+          },
+          "Seed of everything that is drawn at random (default: 0)")
+      ->type_name("UINT");
 }
 
 Json result_header(const std::string& command) {

@@ -26,6 +26,7 @@ struct CommonOptions {
   std::string json_path;
   int threads = 0;  ///< 0 = all hardware threads
   std::uint64_t seed = 0;
+  bool seed_given = false;
 };
 
 /// What commands share: common options, progress, and the action that main runs after parsing.

@@ -1,0 +1,107 @@
+#include "hexquant/quantize.h"
+
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/recipe_options.h"
+#include "cli/table.h"
+#include "commands/commands.h"
+#include "core/file_io.h"
+#include "core/format.h"
+#include "core/json.h"
+#include "pipeline/dry_run.h"
+
+namespace hexquant::cli {
+namespace {
+
+struct QuantizeArguments {
+  std::string model;
+  RecipeOptions recipe;
+  bool dry_run = false;
+  bool verbose = false;
+};
+
+std::string value_text(const std::string& metric, double value) {
+  if (metric == "top1" || metric == "top5") return percent_text(value);
+  return number_text(value, 4);
+}
+
+/// One row for each metric that both models have.
+std::string result_table(const QuantizeResult& result) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [metric, before] : result.fp32) {
+    const auto after = result.quantized.find(metric);
+    if (after == result.quantized.end() || metric == "value") continue;
+    rows.push_back({metric, value_text(metric, before), value_text(metric, after->second),
+                    value_text(metric, after->second - before)});
+  }
+  return rows.empty() ? "" : table_text({"metric", "float", "quantized", "change"}, rows) + "\n";
+}
+
+void print_result(const QuantizeResult& result) {
+  std::string text = "\n" + result_table(result);
+  text += format("output SQNR       {} dB\n", number_text(result.sqnr_db, 2));
+  text += format("output cosine     {}\n", number_text(result.cosine, 6));
+  if (!std::isnan(result.agreement)) {
+    text += format("agreement         {}\n", percent_text(result.agreement));
+  }
+  text += format("samples           {} calibrated, {} compared\n", result.calibration_samples,
+                 result.evaluated_samples);
+  text += format("time              {:.2f} s\n", result.seconds.at("total"));
+  text += format("results           {}\n", result.output.string());
+  text += format("report            {}\n", (result.output / "report.html").string());
+  std::fputs(text.c_str(), stdout);
+}
+
+int run_quantize(const QuantizeArguments& arguments, const CommandContext& context) {
+  Recipe recipe = arguments.recipe.resolve();
+  if (!arguments.model.empty()) recipe.model = arguments.model;
+  if (context.common.seed_given) recipe.seed = context.common.seed;
+  if (arguments.dry_run) {
+    std::fputs(pipeline::dry_run_text(recipe).c_str(), stdout);
+    return kExitDone;
+  }
+  const QuantizeResult result = quantize(recipe, context.threads(), context.progress());
+  print_findings(result.findings, arguments.verbose);
+  const bool json_on_stdout = context.common.json_path == "-";
+  if (!json_on_stdout) print_result(result);
+  if (!context.common.json_path.empty()) {
+    const std::string report = read_file(result.output / "report.json");
+    if (json_on_stdout) {
+      std::fwrite(report.data(), 1, report.size(), stdout);
+    } else {
+      write_file(context.common.json_path, report);
+    }
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+void add_quantize_command(CLI::App& program, CommandContext& context) {
+  CLI::App* command = program.add_subcommand(
+      "quantize", "Post-training quantization of a float ONNX model; the main job");
+  const auto arguments = std::make_shared<QuantizeArguments>();
+  command->add_option("MODEL", arguments->model, "Float ONNX model");
+  arguments->recipe.add_to(*command);
+  command->add_flag("--dry-run", arguments->dry_run,
+                    "Show the plan, sizes and problems; run and write nothing");
+  command->add_flag("-v,--verbose", arguments->verbose, "Print informational findings too");
+  add_common_options(*command, context.common);
+  command->footer(
+      "Writes into DIR: model.onnx (Q/DQ: runs in ONNX Runtime, compiles for the HTP),\n"
+      "model_float.onnx + model.encodings + overrides.json (for Qualcomm's converters),\n"
+      "recipe.json (run it again with --recipe), report.json and report.html.\n\n"
+      "Examples:\n"
+      "  hexquant quantize net.onnx --data images/ --preprocess prep.json -o out\n"
+      "  hexquant quantize net.onnx --data calib.npy --evaluate --eval-data test.npy \\\n"
+      "      --labels labels.npy --act-bits 16 -o out");
+  command->callback([arguments, &context] {
+    context.action = [arguments, &context] { return run_quantize(*arguments, context); };
+  });
+}
+
+}  // namespace hexquant::cli
