@@ -1,0 +1,121 @@
+#include "target/soc.h"
+
+#include <algorithm>
+#include <cctype>
+#include <numeric>
+#include <utility>
+
+#include "core/format.h"
+#include "core/json.h"
+#include "hexquant/error.h"
+
+namespace hexquant::target {
+namespace {
+
+Figure parse_figure(const Json& soc, const char* key) {
+  Figure figure;
+  const Json& entry = soc.at(key);
+  if (entry.at("value").is_null()) return figure;
+  figure.value = entry.at("value").get<double>();
+  figure.source = entry.at("source").get<std::string>();
+  return figure;
+}
+
+Soc parse_soc(const Json& entry) {
+  Soc soc;
+  soc.name = entry.at("name").get<std::string>();
+  soc.soc_model = entry.at("soc_model").get<int>();
+  soc.htp_arch = entry.at("htp_arch").get<std::string>();
+  soc.description = entry.at("description").get<std::string>();
+  soc.aliases = entry.at("aliases").get<std::vector<std::string>>();
+  soc.vendor_estimates = entry.at("vendor_estimates").get<bool>();
+  soc.vtcm_default_mb = parse_figure(entry, "vtcm_default_mb");
+  soc.vtcm_max_mb = parse_figure(entry, "vtcm_max_mb");
+  soc.tops_int8 = parse_figure(entry, "tops_int8");
+  soc.ddr_theoretical_gb_per_s = parse_figure(entry, "ddr_theoretical_gb_per_s");
+  soc.ddr_effective_gb_per_s = parse_figure(entry, "ddr_effective_gb_per_s");
+  soc.clock_mhz = parse_figure(entry, "clock_mhz");
+  return soc;
+}
+
+/// Lower case without spaces, hyphens and underscores: "8 Gen-3" and "8gen3" are the same.
+std::string normalized(const std::string& name) {
+  std::string out;
+  for (const char c : name) {
+    if (c == ' ' || c == '-' || c == '_') continue;
+    out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return out;
+}
+
+/// Everything a chip may be called, normalized.
+std::vector<std::string> names_of(const Soc& soc) {
+  std::vector<std::string> names = {normalized(soc.name), normalized(soc.description),
+                                    std::to_string(soc.soc_model)};
+  for (const std::string& alias : soc.aliases) {
+    names.push_back(normalized(alias));
+    names.push_back(normalized("snapdragon" + alias));
+  }
+  return names;
+}
+
+/// Levenshtein distance: insertions, deletions and substitutions cost 1.
+std::size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+    }
+  }
+  return row.back();
+}
+
+/// Part numbers of the chips with a name at the smallest distance, in file order.
+std::vector<std::string> nearest_names(const std::vector<Soc>& socs, const std::string& wanted) {
+  std::vector<std::string> nearest;
+  std::size_t best = wanted.size() + 1;
+  for (const Soc& soc : socs) {
+    std::size_t distance = best + 1;
+    for (const std::string& name : names_of(soc)) {
+      distance = std::min(distance, edit_distance(wanted, name));
+    }
+    if (distance > best) continue;
+    if (distance < best) nearest.clear();
+    best = distance;
+    nearest.push_back(soc.name);
+  }
+  return nearest;
+}
+
+}  // namespace
+
+std::vector<Soc> parse_socs(const std::string& text, const std::string& origin) {
+  const Json file = parse_json(text, origin);
+  std::vector<Soc> socs;
+  try {
+    for (const Json& entry : file.at("socs")) socs.push_back(parse_soc(entry));
+  } catch (const Json::exception& error) {
+    throw Error(ErrorCode::kInvalidData,
+                format("{}: entry {} of \"socs\": {}", origin, socs.size(), error.what()));
+  }
+  return socs;
+}
+
+const Soc& find_soc(const std::vector<Soc>& socs, const std::string& name) {
+  const std::string wanted = normalized(name);
+  for (const Soc& soc : socs) {
+    const auto names = names_of(soc);
+    if (std::find(names.begin(), names.end(), wanted) != names.end()) return soc;
+  }
+  std::vector<std::string> known;
+  for (const Soc& soc : socs) known.push_back(format("{} ({})", soc.name, soc.soc_model));
+  throw Error(ErrorCode::kInvalidArgument,
+              format("unknown SoC '{}': did you mean {}? known, with soc_model: {}", name,
+                     join(nearest_names(socs, wanted), " or "), join(known, ", ")));
+}
+
+}  // namespace hexquant::target
