@@ -8,6 +8,7 @@
 #include "core/format.h"
 #include "formats/onnx/onnx_io.h"
 #include "hexquant/error.h"
+#include "runtime/integer_kernels.h"
 #include "runtime/ort_environment.h"
 #include "runtime/tapped_graph.h"
 
@@ -26,7 +27,9 @@ Ort::SessionOptions make_options(const SessionOptions& options) {
   out.SetGraphOptimizationLevel(options.optimize ? ORT_ENABLE_ALL : ORT_DISABLE_ALL);
   out.SetLogSeverityLevel(ORT_LOGGING_LEVEL_ERROR);
   if (options.threads == 1) out.AddConfigEntry("session.intra_op.allow_spinning", "0");
-  if (options.exact_integers) out.AddConfigEntry("session.x64quantprecision", "1");
+  if (options.exact_integers && options.integer_kernels && integer_kernels_saturate()) {
+    out.AddConfigEntry("session.x64quantprecision", "1");
+  }
   if (!options.integer_kernels) out.AddConfigEntry("session.disable_quant_qdq", "1");
   return out;
 }

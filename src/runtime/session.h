@@ -19,8 +19,8 @@ struct SessionOptions {
   int threads = 1;
   /// ONNX Runtime's graph optimizations. Off = the graph is computed node by node, as written.
   bool optimize = true;
-  /// Integer kernels that do not saturate without VNNI (session.x64quantprecision=1). Only tests
-  /// that show the trap switch it off.
+  /// Integer kernels that do not saturate: session.x64quantprecision=1 where the processor needs it
+  /// (see integer_kernels_saturate). Only tests that show the trap switch it off.
   bool exact_integers = true;
   /// Replace Q/DQ pairs by integer kernels (8 bits). Off = float kernels between the Q/DQ nodes,
   /// weights dequantized once: what 16-bit and 4-bit codes need, for which there are no kernels.
