@@ -1,0 +1,115 @@
+#include <cmath>
+
+#include "report/report.h"
+
+namespace hexquant::report {
+namespace {
+
+/// JSON has no NaN and no infinity: both become null. `exact` beside sqnr_db tells them apart.
+Json number(double value) {
+  return std::isfinite(value) ? Json(value) : Json(nullptr);
+}
+
+Json sqnr_members(double sqnr_db) {
+  return {{"sqnr_db", number(sqnr_db)}, {"exact", std::isinf(sqnr_db) && sqnr_db > 0}};
+}
+
+/// Metrics by name; top1 is always there, null when it was not measured.
+Json metrics_json(const std::map<std::string, double>& metrics) {
+  Json json;
+  json["top1"] = nullptr;
+  for (const auto& [name, value] : metrics) json[name] = number(value);
+  return json;
+}
+
+Json summary_json(const Summary& summary) {
+  Json json;
+  json["metric"] = summary.metric;
+  json["fp32"] = metrics_json(summary.fp32);
+  json["quantized"] = metrics_json(summary.quantized);
+  json.update(sqnr_members(summary.sqnr_db));
+  json["cosine"] = number(summary.cosine);
+  json["mse"] = number(summary.mse);
+  json["agreement"] = number(summary.agreement);
+  json["samples"] = summary.samples;
+  json["interval"] = nullptr;
+  if (summary.interval) json["interval"] = {summary.interval->first, summary.interval->second};
+  return json;
+}
+
+Json layer_json(const LayerRow& layer) {
+  const bool has_weights = layer.weight_bits != 0;
+  Json json;
+  json["name"] = layer.name;
+  json["op"] = layer.op;
+  json["weight_bits"] = has_weights ? Json(layer.weight_bits) : Json(nullptr);
+  json["act_bits"] = layer.act_bits;
+  json["granularity"] = granularity_name(layer.granularity);
+  json["requested_bits"] = has_weights ? layer.requested_weight_bits : layer.requested_act_bits;
+  json["effective_bits"] = has_weights ? layer.weight_bits : layer.act_bits;
+  json["reason"] = layer.reason;
+  json.update(sqnr_members(layer.sqnr_db));
+  json["weight_sqnr_db"] = number(layer.weight_sqnr_db);
+  json["output"] = layer.output;
+  json["parameters"] = layer.parameters;
+  return json;
+}
+
+Json activation_json(const ActivationRow& row) {
+  return {{"tensor", row.tensor},
+          {"type", row.type},
+          {"observed_min", number(row.observed_min)},
+          {"observed_max", number(row.observed_max)},
+          {"range_min", number(row.range_min)},
+          {"range_max", number(row.range_max)},
+          {"scale", row.scale},
+          {"zero_point", row.zero_point},
+          {"clipped_fraction", number(row.clipped_fraction)}};
+}
+
+Json finding_json(const Finding& finding) {
+  return {{"id", finding.id},
+          {"severity", severity_name(finding.severity)},
+          {"where", finding.where},
+          {"reason", finding.reason},
+          {"fix", finding.fix}};
+}
+
+template <typename Row, typename Function>
+Json list_json(const std::vector<Row>& rows, const Function& convert) {
+  Json list = Json::array();
+  for (const Row& row : rows) list.push_back(convert(row));
+  return list;
+}
+
+template <typename Value>
+Json object_json(const std::vector<std::pair<std::string, Value>>& members) {
+  Json object = Json::object();
+  for (const auto& [name, value] : members) object[name] = value;
+  return object;
+}
+
+}  // namespace
+
+Json report_json(const QuantizeReport& report, const Json& header) {
+  Json json = header;
+  json["model"] = report.model;
+  json["soc"] = report.soc;
+  json["htp_arch"] = report.htp_arch;
+  json["summary"] = summary_json(report.summary);
+  json["layers"] = list_json(report.layers, layer_json);
+  json["activations"] = list_json(report.activations, activation_json);
+  json["passes"] = object_json(report.passes);
+  json["files"] = object_json(report.file_bytes);
+  json["weight_bytes"] = {{"float", report.float_weight_bytes},
+                          {"quantized", report.quantized_weight_bytes}};
+  json["samples"] = report.samples;
+  json["findings"] = list_json(report.findings, finding_json);
+  json["recipe"] = report.recipe;
+  json["seconds"] = object_json(report.seconds);
+  json["peak_rss_bytes"] = report.peak_rss_bytes;
+  json["threads"] = report.threads;
+  return json;
+}
+
+}  // namespace hexquant::report
