@@ -1,31 +1,83 @@
 #include "passes/prepare.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
-#include "passes/fix_input_shapes.h"
+#include "passes/fold_batch_norm.h"
 #include "passes/fold_constants.h"
 #include "passes/fold_identity.h"
+#include "passes/fold_matmul_add.h"
+#include "passes/fold_neutral_arithmetic.h"
+#include "passes/fold_pad.h"
 #include "passes/infer_shapes.h"
+#include "passes/propagate_shapes.h"
 #include "passes/recognise_gelu.h"
 #include "passes/recognise_hard_swish.h"
 #include "passes/recognise_layer_norm.h"
 #include "passes/recognise_rms_norm.h"
 #include "passes/remove_dead_code.h"
+#include "passes/separate_shared_weights.h"
+#include "passes/upgrade_opset.h"
 
 namespace hexquant::passes {
+namespace {
+
+/// Reports of the same pass become one, at the place of the first.
+std::vector<PassReport> merge_reports(std::vector<PassReport> reports) {
+  std::vector<PassReport> merged;
+  for (PassReport& report : reports) {
+    const auto same = std::find_if(merged.begin(), merged.end(), [&](const PassReport& other) {
+      return other.pass == report.pass;
+    });
+    if (same == merged.end()) {
+      merged.push_back(std::move(report));
+      continue;
+    }
+    std::move(report.applied_to.begin(), report.applied_to.end(),
+              std::back_inserter(same->applied_to));
+    std::move(report.findings.begin(), report.findings.end(), std::back_inserter(same->findings));
+  }
+  return merged;
+}
+
+}  // namespace
 
 std::vector<PassReport> prepare(graph::Graph& graph, const PrepareOptions& options) {
   std::vector<PassReport> reports;
-  const auto note = [&](PassReport report) { reports.push_back(std::move(report)); };
+  const auto note = [&](PassReport report) {
+    reports.push_back(std::move(report));
+    return !reports.back().applied_to.empty();
+  };
   note(fix_input_shapes(graph, options.input_shapes));
   note(remove_dead_code(graph));
   note(fold_identity(graph));
   note(fold_constants(graph));
+
   note(infer_shapes(graph, options.example));
-  note(fold_identity(graph));
+  note(upgrade_opset(graph));
+  note(propagate_shapes(graph));
+  // A no-op that goes may bring two others together.
+  while (note(fold_identity(graph))) note(complete_shapes(graph, options.example));
+
+  note(fold_pad(graph));
+  note(fold_neutral_arithmetic(graph));
+  // Recognisers first: folding would take the Add(3) of a HardSwish, or the scale of an RMSNorm,
+  // into the layer beside it.
+  note(recognise_layer_norm(graph));
+  note(recognise_rms_norm(graph));
+  note(recognise_gelu(graph));
+  note(recognise_hard_swish(graph));
+  // After the recognisers: an Add(3) behind a Conv may belong to a HardSwish.
+  note(fold_batch_norm(graph));
+  note(fold_matmul_add(graph));
+  note(fold_batch_norm(graph));
+  note(separate_shared_weights(graph));
+
   note(remove_dead_code(graph));
   note(complete_shapes(graph, options.example));
-  return reports;
+  graph.sort();
+  return merge_reports(std::move(reports));
 }
 
 }  // namespace hexquant::passes
