@@ -10,6 +10,13 @@
 
 namespace hexquant::plan {
 
+/// Other widths for some layers (mixed precision). Later entries win.
+struct LayerBits {
+  std::string pattern;  ///< node name with '*', or "op:TYPE"
+  int weight_bits = 0;  ///< 4, 8 or 16; 0 = as everywhere
+  int act_bits = 0;     ///< 8 or 16, of the layer's inputs and output; 0 = as everywhere
+};
+
 /// The user's wishes; the target's rules decide what becomes of them.
 struct PlanOptions {
   int weight_bits = 8;  ///< 4, 8 or 16
@@ -23,9 +30,25 @@ struct PlanOptions {
   bool weight_strict = false;  ///< -127..127 instead of -128..127
   /// Layers that stay float: node-name patterns with '*', or "op:TYPE".
   std::vector<std::string> keep_float;
+  std::vector<LayerBits> layer_bits;
 };
 
 /// Decides which tensors carry an encoding, of which type, shared with whom.
+///
+/// 1. Every node runs in integers, moves codes, stays float (a finding says why) or is no float
+///    arithmetic at all; rules: data/targets/hexagon.json.
+/// 2. Operations that the HTP runs as one (Conv+Relu, MatMul+bias) have nothing quantized between.
+/// 3. Data movers share the encoding of their input; Concat gives its own to those inputs whose
+///    every element it holds. A group's representative holds all values of the group.
+/// 4. A group carries an encoding when an integer node computes or reads one of its members.
+///    Activations are unsigned and asymmetric. A reader that needs another type (16-bit second
+///    operand of MatMul, another width) reads through an edge.
+/// 5. Float constants that element-wise operations read carry the activation type (role kActivation
+///    on an initializer: their own values give the range), and so do embedding tables, which share
+///    the encoding of the gathered rows. Layer weights, biases and parameters of normalizations
+///    follow the rules of their operation.
+///
+/// Activation values must have a type (Graph::find_type); nodes are in topological order.
 /// @throws Error(kInvalidArgument) on widths the target does not know or patterns that match
 /// nothing
 [[nodiscard]] quant::QuantPlan make_plan(const graph::Graph& graph, const target::Target& target,

@@ -31,6 +31,9 @@ struct TensorPolicy {
   /// Tensors with the same non-empty group use one encoding (data movers, Concat, pools): the name
   /// of the tensor whose statistics decide.
   std::string shares_encoding_of;
+  /// The range is multiplied by this before it is encoded: above 1 the highest codes stay unused
+  /// (int16 weights on the HTP end at code 0x7F7F).
+  float range_factor = 1.0F;
   std::string reason;  ///< why it differs from the recipe; empty when it does not
 };
 
@@ -46,6 +49,8 @@ struct EdgeKey {
 struct BiasSource {
   std::string activation;
   std::string weight;
+  /// Set when the layer reads `activation` through an encoding of its own.
+  std::optional<EdgeKey> activation_edge = std::nullopt;
 };
 
 /// One row of the report: what was asked for a layer with weights, what it gets, and why.

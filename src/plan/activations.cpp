@@ -1,0 +1,185 @@
+#include "plan/activations.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <vector>
+
+#include "core/format.h"
+
+namespace hexquant::plan {
+namespace {
+
+using graph::Node;
+using quant::EdgeKey;
+using quant::TensorPolicy;
+using target::OperandFormat;
+
+bool same(const OperandFormat& a, const OperandFormat& b) {
+  return a.type == b.type && a.symmetric == b.symmetric;
+}
+
+OperandFormat unsigned_format(int bits) {
+  return {bits == 8 ? DType::kUInt8 : DType::kUInt16, false};
+}
+
+/// The range whose encoding has a power of two as scale: [0, 1] in 8 bits is scale 1/256, zero
+/// point 0, as the HTP computes Softmax and Sigmoid; [-1, 1] in 16 bits is scale 1/32768.
+Range fixed_grid_range(const Range& range, const OperandFormat& format) {
+  const int bits = dtype_bits(format.type);
+  if (format.symmetric) {
+    const float step = std::ldexp(std::max(-range.min, range.max), 1 - bits);
+    return {std::max(range.min, step - range.max), range.max - step};
+  }
+  return {range.min, range.max - std::ldexp(range.max - range.min, -bits)};
+}
+
+/// One place where an integer node reads a value, and the types it takes there; the first is best.
+struct Reader {
+  const Node* node;
+  int index;
+  std::vector<OperandFormat> accepted;
+};
+
+class ActivationPlanner {
+ public:
+  ActivationPlanner(const Context& context, const Fusions& fusions, const Sharing& sharing,
+                    quant::QuantPlan& plan)
+      : context_(context), fusions_(fusions), sharing_(sharing), plan_(plan) {}
+
+  void run() {
+    collect_readers();
+    for (const SharingGroup& group : sharing_.groups()) {
+      if (group.carries) add_group(group);
+    }
+    for (const SharingGroup& group : sharing_.groups()) {
+      if (group.carries) add_edges(group);
+    }
+    add_concat_edges();
+  }
+
+ private:
+  void collect_readers() {
+    for (const Node& node : context_.graph.nodes()) {
+      if (!context_.is_integer(node)) continue;
+      for (const int index : activation_inputs(context_, node)) {
+        const std::string& value = node.input(static_cast<std::size_t>(index));
+        if (fusions_.interior.contains(value)) continue;
+        readers_[sharing_.find(value)].push_back({&node, index, accepted(node, index)});
+      }
+    }
+  }
+
+  [[nodiscard]] std::vector<OperandFormat> accepted(const Node& node, int index) const {
+    const NodeChoice& choice = context_.choice(node);
+    const auto& operands = context_.target.rules.second_operand;
+    const auto found = operands.find(choice.act_bits);
+    if (index == choice.rule->second_operand && found != operands.end()) return found->second;
+    return {unsigned_format(choice.act_bits)};
+  }
+
+  void add_group(const SharingGroup& group) {
+    const OperandFormat format = own_format(group);
+    formats_[&group] = format;
+    TensorPolicy policy = policy_for(format, group);
+    if (group.members.size() > 1) policy.shares_encoding_of = group.representative;
+    const int bits = dtype_bits(format.type);
+    if (bits != context_.options.act_bits) {
+      policy.reason = format_reason(group, bits);
+    }
+    for (const std::string& member : group.members) plan_.tensors[member] = policy;
+  }
+
+  [[nodiscard]] std::string format_reason(const SharingGroup& group, int bits) const {
+    return hexquant::format(
+        "{} bits instead of {}: {}", bits, context_.options.act_bits,
+        group.producer_bits != 0 ? "the layer that computes it has them" : "its readers want them");
+  }
+
+  static TensorPolicy policy_for(const OperandFormat& format, const SharingGroup& group) {
+    TensorPolicy policy;
+    policy.type = format.type;
+    policy.symmetric = format.symmetric;
+    if (group.fixed_range) policy.fixed_range = fixed_grid_range(*group.fixed_range, format);
+    return policy;
+  }
+
+  /// @pre readers are collected
+  [[nodiscard]] OperandFormat own_format(const SharingGroup& group) const {
+    if (group.producer_bits != 0) return unsigned_format(group.producer_bits);
+    const auto found = readers_.find(&group);
+    if (found == readers_.end()) return unsigned_format(context_.options.act_bits);
+    const std::vector<Reader>& readers = found->second;
+    const OperandFormat& wanted = readers.front().accepted.front();
+    const bool agreed = std::all_of(readers.begin(), readers.end(), [&](const Reader& reader) {
+      return same(reader.accepted.front(), wanted);
+    });
+    if (agreed && movers_take(group, wanted.type)) return wanted;
+    int bits = 8;
+    for (const Reader& reader : readers) {
+      bits = std::max(bits, context_.choice(*reader.node).act_bits);
+    }
+    return unsigned_format(bits);
+  }
+
+  [[nodiscard]] bool movers_take(const SharingGroup& group, DType type) const {
+    return std::all_of(group.movers.begin(), group.movers.end(), [&](const Node* mover) {
+      const auto& types = context_.choice(*mover).rule->types;
+      return std::find(types.begin(), types.end(), type) != types.end();
+    });
+  }
+
+  void add_edges(const SharingGroup& group) {
+    const auto found = readers_.find(&group);
+    if (found == readers_.end()) return;
+    const OperandFormat& own = formats_.at(&group);
+    for (const Reader& reader : found->second) {
+      const bool fits = std::any_of(
+          reader.accepted.begin(), reader.accepted.end(), [&](const OperandFormat& format) {
+            return format.type == own.type && (own.symmetric || !format.symmetric);
+          });
+      if (fits) continue;
+      const OperandFormat& wanted = reader.accepted.front();
+      TensorPolicy policy = policy_for(wanted, group);
+      if (group.members.size() > 1) policy.shares_encoding_of = group.representative;
+      policy.reason = hexquant::format(
+          "{} reads {} here", reader.node->op_type(),
+          dtype_name(wanted.type) + std::string(wanted.symmetric ? " symmetric" : ""));
+      plan_.edges[EdgeKey{reader.node->name(), reader.index}] = std::move(policy);
+    }
+  }
+
+  /// Inputs of a Concat that kept an encoding of their own must still have the output's type.
+  void add_concat_edges() {
+    for (const Node& node : context_.graph.nodes()) {
+      if (context_.choice(node).handling != Handling::kConcat) continue;
+      const SharingGroup* out = sharing_.find(node.output());
+      if (out == nullptr || !out->carries) continue;
+      const OperandFormat& wanted = formats_.at(out);
+      for (int i = 0; i < std::ssize(node.inputs()); ++i) {
+        const SharingGroup* in = sharing_.find(node.input(static_cast<std::size_t>(i)));
+        if (formats_.at(in).type == wanted.type) continue;
+        TensorPolicy policy = policy_for(wanted, *in);
+        if (in->members.size() > 1) policy.shares_encoding_of = in->representative;
+        policy.reason = "Concat joins tensors of one type";
+        plan_.edges[EdgeKey{node.name(), i}] = std::move(policy);
+      }
+    }
+  }
+
+  const Context& context_;
+  const Fusions& fusions_;
+  const Sharing& sharing_;
+  quant::QuantPlan& plan_;
+  std::map<const SharingGroup*, std::vector<Reader>> readers_;
+  std::map<const SharingGroup*, OperandFormat> formats_;
+};
+
+}  // namespace
+
+void plan_activations(const Context& context, const Fusions& fusions, const Sharing& sharing,
+                      quant::QuantPlan& plan) {
+  ActivationPlanner(context, fusions, sharing, plan).run();
+}
+
+}  // namespace hexquant::plan

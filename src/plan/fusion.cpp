@@ -1,0 +1,117 @@
+#include "plan/fusion.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace hexquant::plan {
+namespace {
+
+using graph::Graph;
+using graph::Node;
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+bool lists(const std::vector<std::string>& ops, const Node& node) {
+  return std::find(ops.begin(), ops.end(), target::op_key(node)) != ops.end();
+}
+
+/// A limit of Clip: constant scalar input, or attribute before opset 11. nullopt when computed.
+std::optional<float> clip_limit(const Graph& graph, const Node& node, std::size_t input,
+                                const char* attribute, float open) {
+  const std::string& name = node.input(input);
+  if (name.empty()) return node.float_attribute(attribute, open);
+  const Tensor* value = graph.find_initializer(name);
+  if (value == nullptr || value->size() != 1 || !is_floating(value->dtype())) return std::nullopt;
+  return static_cast<float>(to_doubles(*value)[0]);
+}
+
+/// Relu, or Clip from 0: the quantized output's range and zero point say the same.
+bool implied_by_range(const Graph& graph, const Node& tail) {
+  const auto range = clamp_range(graph, tail);
+  return range && range->min == 0.0F && range->max > 0.0F;
+}
+
+/// The constant [N] that `add` adds to the product of `matmul` with a constant [K, N] matrix.
+const std::string* constant_bias(const Graph& graph, const Node& matmul, const Node& add) {
+  const Tensor* weight = graph.find_initializer(matmul.input(1));
+  if (weight == nullptr || weight->rank() != 2) return nullptr;
+  const std::size_t other = add.input(0) == matmul.output() ? 1 : 0;
+  const Tensor* bias = graph.find_initializer(add.input(other));
+  if (bias == nullptr || bias->dtype() != DType::kFloat32) return nullptr;
+  const bool fits = bias->rank() == 1 && bias->size() == weight->shape()[1];
+  return fits && graph.uses(add.input(other)).size() == 1 ? &add.inputs()[other] : nullptr;
+}
+
+class FusionFinder {
+ public:
+  explicit FusionFinder(Context& context) : context_(context) {}
+
+  Fusions run() {
+    for (const Node& node : context_.graph.nodes()) {
+      const Node* next = context_.graph.single_consumer(node.output());
+      if (next == nullptr || node.outputs().size() != 1 || !context_.is_integer(*next)) continue;
+      for (const target::FusionRule& rule : context_.target.rules.fused) {
+        if (!lists(rule.heads, node) || !lists(rule.tails, *next)) continue;
+        if (try_join(node, *next, rule)) break;
+      }
+    }
+    return std::move(fusions_);
+  }
+
+ private:
+  bool try_join(const Node& node, const Node& next, const target::FusionRule& rule) {
+    const std::string* bias = nullptr;
+    if (rule.when == "constant_bias") {
+      bias = constant_bias(context_.graph, node, next);
+      if (bias == nullptr) return false;
+    } else if (!implied_by_range(context_.graph, next)) {
+      return false;
+    }
+    const NodeChoice& choice = context_.choice(node);
+    if (choice.handling == Handling::kFloat) {
+      follow_into_float(next, choice);
+      return true;
+    }
+    if (choice.handling != Handling::kInteger) return false;
+    const auto found = fusions_.head.find(&node);
+    const Node* head = found == fusions_.head.end() ? &node : found->second;
+    fusions_.head[&next] = head;
+    fusions_.tail[head] = &next;
+    fusions_.interior.insert(node.output());
+    if (bias != nullptr) fusions_.bias[head] = *bias;
+    context_.choices[&next].act_bits = choice.act_bits;
+    return true;
+  }
+
+  void follow_into_float(const Node& next, const NodeChoice& choice) {
+    NodeChoice& follower = context_.choices[&next];
+    follower.handling = Handling::kFloat;
+    follower.rule = nullptr;
+    follower.reason = choice.reason;
+  }
+
+  Context& context_;
+  Fusions fusions_;
+};
+
+}  // namespace
+
+const Node& Fusions::tail_of(const Node& node) const {
+  const auto found = tail.find(&node);
+  return found == tail.end() ? node : *found->second;
+}
+
+std::optional<Range> clamp_range(const Graph& graph, const Node& node) {
+  if (node.is("Relu")) return Range{0.0F, kInfinity};
+  if (!node.is("Clip")) return std::nullopt;
+  const auto min = clip_limit(graph, node, 1, "min", -kInfinity);
+  const auto max = clip_limit(graph, node, 2, "max", kInfinity);
+  if (!min || !max) return std::nullopt;
+  return Range{*min, *max};
+}
+
+Fusions find_fusions(Context& context) {
+  return FusionFinder(context).run();
+}
+
+}  // namespace hexquant::plan
