@@ -1,6 +1,7 @@
 #include "runtime/ort_environment.h"
 
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "core/format.h"
@@ -36,6 +37,11 @@ std::string one_line(const char* message) {
     if (next != ' ' || (!line.empty() && line.back() != ' ')) line += next;
   }
   while (!line.empty() && line.back() == ' ') line.pop_back();
+  // A failed check begins with its place in ONNX Runtime's own sources; the reason comes after it.
+  const std::string_view check_end = " was false. ";
+  const std::size_t place = line.find("/onnxruntime_src/");
+  const std::size_t end = line.find(check_end, place == std::string::npos ? line.size() : place);
+  if (end != std::string::npos) line.erase(place, end + check_end.size() - place);
   return line;
 }
 

@@ -194,6 +194,7 @@ TEST(SessionTaps, WhatTheTapDoesNotNeedIsNotComputed) {
   const std::string message =
       error_of(ErrorCode::kInvalidModel, [&] { (void)Session(graph, {}).run(feeds); });
   EXPECT_THAT(message, HasSubstr("wrong_size"));
+  EXPECT_THAT(message, HasSubstr("Status Message: The input tensor cannot be reshaped"));
   EXPECT_EQ(Session(graph, {}, {"g"}).run(feeds).size(), 1U);
 }
 
