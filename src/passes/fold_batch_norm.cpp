@@ -37,13 +37,12 @@ Chain chain_after(const Graph& graph, const LinearLayer& layer) {
 }
 
 Chain chain_before(const Graph& graph, const LinearLayer& layer) {
-  const bool shift_fits = layer.takes_bias() && !layer.is_padded();
   Chain chain{identity_affine(layer.input_layout().channels), {}};
   std::string value = layer.node().input(0);
   while (const Node* node = graph.producer(value)) {
     if (graph.single_consumer(value) == nullptr || affine_input(graph, *node).empty()) break;
     const auto affine = channel_affine(graph, *node, layer.input_layout());
-    if (!affine || (affine->has_shift() && !shift_fits)) break;
+    if (!affine) break;
     chain.affine = compose(chain.affine, *affine);
     chain.nodes.push_back(node);
     value = affine_input(graph, *node);
@@ -66,14 +65,28 @@ void take_over_output(Graph& graph, const Node& layer, const Nodes& nodes) {
   graph.set_output(layer, 0, output);
 }
 
-/// The shift that a MatMul cannot take, as one Add in the place of the chain.
-void leave_add(Graph& graph, const LinearLayer& layer, const Chain& chain) {
-  const Node& last = *chain.nodes.back();
-  const std::vector<float> shift(chain.affine.shift.begin(), chain.affine.shift.end());
-  const std::string name = graph.unique_name(layer.node().name() + "_bias");
-  graph.add_initializer(name, Tensor::from({layer.output_layout().channels}, shift));
-  replace_nodes(graph, chain.nodes, last,
-                {.op_type = "Add", .inputs = {layer.node().output(), name}, .outputs = {}});
+/// Initializer that adds `shift` to an activation of this layout: one number where all are equal.
+std::string add_shift(Graph& graph, const std::string& base, const std::vector<double>& shift,
+                      const ChannelLayout& layout) {
+  std::vector<float> values(shift.begin(), shift.end());
+  Shape shape(static_cast<std::size_t>(layout.dims_after) + 1, 1);
+  const bool uniform = std::all_of(values.begin(), values.end(),
+                                   [&](float value) { return value == values.front(); });
+  if (uniform) {
+    values.resize(1);
+    shape.clear();
+  } else {
+    shape.front() = layout.channels;
+  }
+  const std::string name = graph.unique_name(base);
+  graph.add_initializer(name, Tensor::from(shape, values));
+  return name;
+}
+
+/// Replaces the chain by one Add of `input` and `shift`, named and placed like its last node.
+void leave_add(Graph& graph, const Nodes& chain, const Node& last, const std::string& input,
+               const std::string& shift) {
+  replace_nodes(graph, chain, last, {.op_type = "Add", .inputs = {input, shift}, .outputs = {}});
 }
 
 bool fold_backward(Graph& graph, const LinearLayer& layer) {
@@ -83,7 +96,9 @@ bool fold_backward(Graph& graph, const LinearLayer& layer) {
     if (!chain.affine.has_scale() && chain.nodes.size() == 1) return false;
     layer.scale_weight(graph, chain.affine.scale, {});
     if (chain.affine.has_shift()) {
-      leave_add(graph, layer, chain);
+      const std::string shift = add_shift(graph, layer.node().name() + "_bias", chain.affine.shift,
+                                          layer.output_layout());
+      leave_add(graph, chain.nodes, *chain.nodes.back(), layer.node().output(), shift);
     } else {
       take_over_output(graph, layer.node(), chain.nodes);
     }
@@ -99,10 +114,27 @@ bool fold_backward(Graph& graph, const LinearLayer& layer) {
   return true;
 }
 
+/// s x + t = s (x + t / s): the layer takes s, one Add of t / s stays.
+bool fold_scale_forward(Graph& graph, const LinearLayer& layer, const Chain& chain) {
+  const auto& [scale, shift] = chain.affine;
+  const bool invertible =
+      std::none_of(scale.begin(), scale.end(), [](double factor) { return factor == 0.0; });
+  if (chain.nodes.size() < 2 || !invertible) return false;
+  std::vector<double> offset = shift;
+  for (std::size_t c = 0; c < offset.size(); ++c) offset[c] /= scale[c];
+  const std::string source = affine_input(graph, *chain.nodes.back());
+  const Node& last = *chain.nodes.front();
+  const std::string name = add_shift(graph, last.name() + "_shift", offset, layer.input_layout());
+  layer.scale_weight(graph, {}, scale);
+  leave_add(graph, chain.nodes, last, source, name);
+  return true;
+}
+
 bool fold_forward(Graph& graph, const LinearLayer& layer) {
   const Chain chain = chain_before(graph, layer);
   if (chain.nodes.empty()) return false;
   if (chain.affine.has_shift()) {
+    if (!layer.takes_bias() || layer.is_padded()) return fold_scale_forward(graph, layer, chain);
     std::vector<double> bias = layer.bias(graph);
     const std::vector<double> response = layer.response_to_shift(graph, chain.affine.shift);
     for (std::size_t o = 0; o < bias.size(); ++o) bias[o] += response[o];

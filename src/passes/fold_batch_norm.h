@@ -19,8 +19,9 @@ namespace hexquant::passes {
 ///   x -> Conv(W s, b + W t) -> y
 /// ~~~
 /// Forward with a shift t is exact only without padding (a padded zero is not shifted), and never
-/// for ConvTranspose. MatMul has no bias: backward, what remains of the chain is one Add; forward
-/// it takes factors only. Run it after the recognisers, which need the Add(3) behind a Conv.
+/// for ConvTranspose or MatMul (no bias). There a chain of several nodes is shortened to one Add:
+/// s x + t = s (x + t / s), the layer taking s. Backward, MatMul also leaves one Add. Run it after
+/// the recognisers, which need the Add(3) behind a Conv.
 ///
 /// All numbers are computed in double over the whole chain and rounded once to float. A weight or
 /// bias with other readers is copied. A bias is made where there was none (`<node>_bias`). A

@@ -68,7 +68,6 @@ std::vector<PassReport> prepare(graph::Graph& graph, const PrepareOptions& optio
   note(recognise_rms_norm(graph));
   note(recognise_gelu(graph));
   note(recognise_hard_swish(graph));
-  // After the recognisers: an Add(3) behind a Conv may belong to a HardSwish.
   note(fold_batch_norm(graph));
   note(fold_matmul_add(graph));
   note(fold_batch_norm(graph));

@@ -244,13 +244,48 @@ TEST(FoldBatchNorm, ForwardThroughPaddingOnlyWithoutShift) {
   PatternBuilder valid({2, 4, 5, 6});
   expect_one_node(valid.finish(
       conv(valid, batch_norm(valid, "x", 4), {6, 4, 3, 3}, {{"auto_pad", std::string("VALID")}})));
+}
 
-  // Mul takes the nearest place and goes in; the Add before it has to stay.
-  PatternBuilder mixed({2, 4, 5, 6});
-  const std::string sum = mixed.op("Add", {"x", mixed.scalar(0.5F)});
-  const std::string product = mixed.op("Mul", {sum, mixed.constant(random_floats({4, 1, 1}, 9))});
-  const graph::Graph changed =
-      expect_applied(mixed.finish(conv(mixed, product, {6, 4, 3, 3}, padded)), fold_batch_norm);
+TEST(FoldBatchNorm, ForwardChainWithShiftLeavesOneAdd) {
+  // scale and shift after an activation, as PP-LCNet has them before each depthwise convolution
+  const graph::Attributes depthwise{{"pads", Ints{1, 1, 1, 1}}, {"group", std::int64_t{4}}};
+  for (const bool scalar : {false, true}) {
+    PatternBuilder b({2, 4, 5, 6});
+    const Shape shape = scalar ? Shape{1} : Shape{4, 1, 1};
+    const auto number = [&](unsigned seed) {
+      return b.constant(random_floats(shape, seed, 0.25F, 2.0F));
+    };
+    std::string y = b.op("Mul", {number(1), b.op("Relu", {"x"})});
+    y = b.op("Sub", {b.op("Add", {y, number(2)}), number(3)});
+    const graph::Graph changed =
+        expect_applied(b.finish(conv(b, y, {4, 1, 3, 3}, depthwise)), fold_batch_norm);
+    EXPECT_EQ(changed.nodes().size(), 3U);
+    const graph::Node& add = only_node(changed, "Add");
+    EXPECT_EQ(changed.find_initializer(add.input(1))->rank(), scalar ? 0 : 3);
+  }
+  PatternBuilder product({2, 3, 4});
+  const std::string scaled = product.op("Mul", {"x", product.constant(random_floats({4}, 4))});
+  const std::string sum = product.op("Add", {scaled, product.constant(random_floats({4}, 5))});
+  const graph::Graph changed = expect_applied(
+      product.finish(product.op("MatMul", {sum, product.constant(random_floats({4, 5}, 3))})),
+      fold_batch_norm);
+  EXPECT_EQ(changed.nodes().size(), 2U);
+}
+
+TEST(FoldBatchNorm, ForwardChainWithAZeroFactorStays) {
+  PatternBuilder b({2, 2, 5, 6});
+  const std::string scaled = b.op("Mul", {"x", b.constant(floats({2, 1, 1}, {0.0F, 2.0F}))});
+  const std::string sum = b.op("Add", {scaled, b.scalar(1.0F)});
+  expect_untouched(b.finish(conv(b, sum, {3, 2, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}})),
+                   fold_batch_norm);
+}
+
+TEST(FoldBatchNorm, ForwardAddBeforeMulBecomesOneAdd) {
+  PatternBuilder b({2, 4, 5, 6});
+  const std::string sum = b.op("Add", {"x", b.scalar(0.5F)});
+  const std::string product = b.op("Mul", {sum, b.constant(random_floats({4, 1, 1}, 9))});
+  const graph::Graph changed = expect_applied(
+      b.finish(conv(b, product, {6, 4, 3, 3}, {{"pads", Ints{0, 1, 0, 1}}})), fold_batch_norm);
   EXPECT_EQ(changed.nodes().size(), 2U);
 }
 
