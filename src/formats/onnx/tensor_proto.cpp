@@ -1,10 +1,12 @@
 #include "formats/onnx/tensor_proto.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "core/format.h"
