@@ -23,7 +23,7 @@
 namespace hexquant::passes {
 namespace {
 
-/// Reports of the same pass become one, at the place of the first.
+/// Reports of the same pass become one, at the place of the first; what its last run found counts.
 std::vector<PassReport> merge_reports(std::vector<PassReport> reports) {
   std::vector<PassReport> merged;
   for (PassReport& report : reports) {
@@ -36,7 +36,7 @@ std::vector<PassReport> merge_reports(std::vector<PassReport> reports) {
     }
     std::move(report.applied_to.begin(), report.applied_to.end(),
               std::back_inserter(same->applied_to));
-    std::move(report.findings.begin(), report.findings.end(), std::back_inserter(same->findings));
+    same->findings = std::move(report.findings);
   }
   return merged;
 }
@@ -68,6 +68,7 @@ std::vector<PassReport> prepare(graph::Graph& graph, const PrepareOptions& optio
   note(recognise_rms_norm(graph));
   note(recognise_gelu(graph));
   note(recognise_hard_swish(graph));
+  // Twice: a factor may stand between MatMul and Add, and a shift may need the bias of the Gemm.
   note(fold_batch_norm(graph));
   note(fold_matmul_add(graph));
   note(fold_batch_norm(graph));
