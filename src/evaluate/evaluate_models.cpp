@@ -34,10 +34,11 @@ struct LoadedModel {
   std::vector<std::size_t> output_of;
 };
 
-/// What one sample contributes; merged in sample order at the end.
-struct SampleRecord {
-  std::vector<SampleScore> scores;                   ///< by model, the reference first
-  std::vector<double> seconds;                       ///< by model
+/// What one item of the data set contributes; merged in order at the end.
+struct ItemRecord {
+  std::vector<std::vector<SampleScore>>
+      scores;                   ///< by model (reference first), by row of the batch
+  std::vector<double> seconds;  ///< by model
   std::vector<std::vector<Difference>> differences;  ///< by candidate, by output
   std::vector<RowAgreement> agreements;              ///< by candidate
 };
@@ -134,7 +135,7 @@ class Evaluation {
     const auto outputs = names_of(models_.front().session.outputs());
     for (std::size_t m = 0; m < models_.size(); ++m) {
       folders_.emplace_back(scratch_->path() / format("model_{}", m), models_[m].name, outputs,
-                            task_.data->size());
+                            task_.data->size(), task_.data->batch_size());
     }
   }
 
@@ -156,7 +157,7 @@ class Evaluation {
   }
 
   void process(std::int64_t index) {
-    SampleRecord& record = records_[static_cast<std::size_t>(index)];
+    ItemRecord& record = records_[static_cast<std::size_t>(index)];
     record.scores.resize(models_.size());
     record.seconds.resize(models_.size());
     record.differences.assign(models_.size() - 1,
@@ -170,23 +171,26 @@ class Evaluation {
     for (std::size_t m = 0; m < models_.size(); ++m) {
       const TaskRows a = task_rows(task_, first_outputs[m]);
       const TaskRows b = task_rows(task_, second_outputs[m]);
-      record.scores[m].similarity = cosine_similarity(a.row(0), b.row(0));
+      for (std::int64_t r = 0; r < a.samples; ++r) {
+        record.scores[m][static_cast<std::size_t>(r)].similarity =
+            cosine_similarity(a.row(r), b.row(r));
+      }
     }
   }
 
   /// Runs all models on one sample, adds to the record, returns each model's first output.
   std::vector<Tensor> compare_all(std::int64_t index, const data::Sample& sample,
-                                  SampleRecord& record) const {
+                                  ItemRecord& record) const {
     const std::vector<Tensor> reference = infer(0, sample, index, record.seconds[0]);
     const TaskRows reference_rows = task_rows(task_, reference.front());
-    record.scores[0] = score_sample(task_, index, sample, reference_rows);
+    record.scores[0] = score_item(task_, index, sample, reference_rows);
     write_outputs(0, index, reference);
     std::vector<Tensor> first_outputs = {reference.front()};
     for (std::size_t m = 1; m < models_.size(); ++m) {
       const std::vector<Tensor> outputs = infer(m, sample, index, record.seconds[m]);
       compare_outputs(m, reference, outputs, record.differences[m - 1]);
       const TaskRows rows = task_rows(task_, outputs.front());
-      record.scores[m] = score_sample(task_, index, sample, rows);
+      record.scores[m] = score_item(task_, index, sample, rows);
       record.agreements[m - 1] = compare_rows(task_, index, sample, reference_rows, rows);
       write_outputs(m, index, outputs);
       first_outputs.push_back(outputs.front());
@@ -214,7 +218,7 @@ class Evaluation {
   EvaluationResult merge() {
     EvaluationResult result;
     result.metric = task_.metric.name();
-    result.samples = task_.data->size();
+    result.samples = task_.samples();
     result.reference = score(0);
     for (std::size_t m = 1; m < models_.size(); ++m) {
       result.candidates.push_back(compare(m, result.reference));
@@ -232,13 +236,12 @@ class Evaluation {
     result.model = models_[model].name;
     std::vector<SampleScore> samples;
     double seconds = 0.0;
-    for (const SampleRecord& record : records_) {
-      samples.push_back(record.scores[model]);
+    for (const ItemRecord& record : records_) {
+      samples.insert(samples.end(), record.scores[model].begin(), record.scores[model].end());
       seconds += record.seconds[model];
     }
-    const double runs = static_cast<double>(records_.size()) *
-                        (task_.metric.kind == MetricKind::kSpearmanPairs ? 2.0 : 1.0);
-    result.ms_per_sample = 1e3 * seconds / runs;
+    const double elements = task_.metric.kind == MetricKind::kSpearmanPairs ? 2.0 : 1.0;
+    result.ms_per_sample = 1e3 * seconds / (elements * static_cast<double>(task_.samples()));
     result.metrics = total_score(task_, samples);
     if (task_.metric.kind == MetricKind::kExternal) {
       result.metrics["exec"] = run_metric_program(task_.metric.program, folders_[model].path(),
@@ -255,7 +258,7 @@ class Evaluation {
     result.score = score(model);
     merge_differences(model, result);
     RowAgreement rows;
-    for (const SampleRecord& record : records_) {
+    for (const ItemRecord& record : records_) {
       const RowAgreement& one = record.agreements[model - 1];
       rows.rows += one.rows;
       rows.agreeing += one.agreeing;
@@ -275,7 +278,7 @@ class Evaluation {
                                           [](const auto& spec) { return is_floating(spec.dtype); });
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       TensorDifference total{outputs[i].name, {}};
-      for (const SampleRecord& record : records_) {
+      for (const ItemRecord& record : records_) {
         total.difference.merge(record.differences[model - 1][i]);
       }
       if (!any_floating || is_floating(outputs[i].dtype)) result.outputs.merge(total.difference);
@@ -303,20 +306,22 @@ class Evaluation {
     };
     std::int64_t gained = 0;
     std::int64_t lost = 0;
-    for (const SampleRecord& record : records_) {
-      const bool before = right(record.scores[0]);
-      const bool after = right(record.scores[model]);
-      if (after && !before) ++gained;
-      if (before && !after) ++lost;
+    for (const ItemRecord& record : records_) {
+      for (std::size_t r = 0; r < record.scores[0].size(); ++r) {
+        const bool before = right(record.scores[0][r]);
+        const bool after = right(record.scores[model][r]);
+        if (after && !before) ++gained;
+        if (before && !after) ++lost;
+      }
     }
-    return paired_interval(gained, lost, static_cast<std::int64_t>(records_.size()));
+    return paired_interval(gained, lost, task_.samples());
   }
 
   Task task_;
   int threads_;
   ProgressSink& progress_;
   std::vector<LoadedModel> models_;
-  std::vector<SampleRecord> records_;
+  std::vector<ItemRecord> records_;
   std::unique_ptr<ScratchDirectory> scratch_;
   std::vector<OutputFolder> folders_;
 };

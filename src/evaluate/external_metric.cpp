@@ -17,6 +17,7 @@
 #include "core/file_io.h"
 #include "core/format.h"
 #include "core/json.h"
+#include "data/npy.h"
 #include "hexquant/error.h"
 
 namespace hexquant::evaluate {
@@ -27,38 +28,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kKeptOutputBytes = 1 << 16;  // only the last line matters
 constexpr int kPollInterval_ms = 50;
-
-std::string npy_descriptor(DType dtype) {
-  switch (dtype) {
-    case DType::kFloat32:
-      return "<f4";
-    case DType::kFloat64:
-      return "<f8";
-    case DType::kFloat16:
-      return "<f2";
-    case DType::kInt8:
-      return "|i1";
-    case DType::kUInt8:
-      return "|u1";
-    case DType::kInt16:
-      return "<i2";
-    case DType::kUInt16:
-      return "<u2";
-    case DType::kInt32:
-      return "<i4";
-    case DType::kUInt32:
-      return "<u4";
-    case DType::kInt64:
-      return "<i8";
-    case DType::kUInt64:
-      return "<u8";
-    case DType::kBool:
-      return "|b1";
-    default:
-      throw Error(ErrorCode::kUnsupported,
-                  "a .npy file cannot hold " + dtype_name(dtype) + " values");
-  }
-}
 
 /// A child process in a process group of its own, whose standard output and error are read here.
 class Child {
@@ -208,31 +177,14 @@ ScratchDirectory::~ScratchDirectory() {
   fs::remove_all(path_, ignored);
 }
 
-std::string npy_bytes(const Tensor& tensor) {
-  std::string shape;
-  for (const std::int64_t dim : tensor.shape()) shape += format("{}, ", dim);
-  std::string header = format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}",
-                              npy_descriptor(tensor.dtype()), shape);
-  constexpr std::size_t kPreamble = 10;  // magic, version, header length
-  constexpr std::size_t kAlignment = 64;
-  header.append(kAlignment - (kPreamble + header.size() + 1) % kAlignment, ' ');
-  header += '\n';
-  std::string bytes = "\x93NUMPY";
-  bytes += '\x01';
-  bytes += '\x00';
-  bytes += static_cast<char>(header.size() & 0xFF);
-  bytes += static_cast<char>(header.size() >> 8);
-  bytes += header;
-  bytes.append(reinterpret_cast<const char*>(tensor.raw()), tensor.bytes());
-  return bytes;
-}
-
 OutputFolder::OutputFolder(fs::path folder, const std::string& model,
-                           const std::vector<std::string>& output_names, std::int64_t samples)
+                           const std::vector<std::string>& output_names, std::int64_t files,
+                           std::int64_t batch)
     : folder_(std::move(folder)) {
   Json manifest;
   manifest["model"] = model;
-  manifest["samples"] = samples;
+  manifest["files"] = files;
+  manifest["batch"] = batch;
   manifest["outputs"] = Json::array();
   for (std::size_t i = 0; i < output_names.size(); ++i) {
     const std::string name = format("output_{}", i);
@@ -246,10 +198,9 @@ OutputFolder::OutputFolder(fs::path folder, const std::string& model,
   write_file(folder_ / "manifest.json", to_text(manifest));
 }
 
-void OutputFolder::write(std::int64_t sample, const std::vector<Tensor>& outputs) const {
+void OutputFolder::write(std::int64_t item, const std::vector<Tensor>& outputs) const {
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    write_file(folder_ / format("output_{}", i) / format("{:06}.npy", sample),
-               npy_bytes(outputs[i]));
+    data::write_npy(folder_ / format("output_{}", i) / format("{:06}.npy", item), outputs[i]);
   }
 }
 

@@ -26,20 +26,18 @@ class ScratchDirectory {
   std::filesystem::path path_;
 };
 
-/// Bytes of a NumPy .npy file (format 1.0, little-endian, C order).
-/// @throws Error(kUnsupported) for element types NumPy does not have (float16 and bool it has)
-[[nodiscard]] std::string npy_bytes(const Tensor& tensor);
-
 /// Outputs of one model on disk:
-///   manifest.json                 {"model", "samples", "outputs": [{"name", "folder"}, ...]}
-///   output_0/000000.npy, ...      first output of sample 0, 1, ...
-///   output_1/000000.npy, ...
+///   manifest.json             {"model", "files", "batch", "outputs": [{"name", "folder"}, ...]}
+///   output_0/000000.npy, ...  first output for item 0, 1, ... of the data set, `batch` samples
+///   each output_1/000000.npy, ...
 class OutputFolder {
  public:
   OutputFolder(std::filesystem::path folder, const std::string& model,
-               const std::vector<std::string>& output_names, std::int64_t samples);
-  /// Thread-safe for different samples. @throws Error(kIo)
-  void write(std::int64_t sample, const std::vector<Tensor>& outputs) const;
+               const std::vector<std::string>& output_names, std::int64_t files,
+               std::int64_t batch);
+  /// Thread-safe for different items.
+  /// @throws Error(kIo), Error(kUnsupported) for an element type that .npy does not have
+  void write(std::int64_t item, const std::vector<Tensor>& outputs) const;
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return folder_; }
 
  private:

@@ -19,30 +19,20 @@ Tensor as_float(const Tensor& tensor) {
   return narrow;
 }
 
-SampleScore label_score(const Task& task, std::int64_t index, const TaskRows& output) {
-  const std::int64_t label = task.labels[static_cast<std::size_t>(index)];
-  try {
-    SampleScore score;
-    score.top1 = in_top_k(output.row(0), label, 1);
-    score.top5 = in_top_k(output.row(0), label, 5);
-    return score;
-  } catch (const Error& error) {
-    throw Error(error.code(), task.data->describe(index) + ": " + error.what());
-  }
+SampleScore label_score(const Task& task, std::int64_t sample, std::span<const float> row) {
+  const std::int64_t label = task.labels[static_cast<std::size_t>(sample)];
+  SampleScore score;
+  score.top1 = in_top_k(row, label, 1);
+  score.top5 = in_top_k(row, label, 5);
+  return score;
 }
 
-SampleScore token_score(const Task& task, std::int64_t index, const data::Sample& sample,
-                        const TaskRows& output) {
-  const TokenRow row = token_row(task, index, sample, output.rows);
+SampleScore token_score(const TokenRow& row, std::int64_t sample, const TaskRows& output) {
   SampleScore score;
   score.predictions = row.predictions;
-  try {
-    for (std::int64_t t = 0; t < row.predictions; ++t) {
-      score.nll +=
-          negative_log_likelihood(output.row(t), row.tokens[static_cast<std::size_t>(t) + 1]);
-    }
-  } catch (const Error& error) {
-    throw Error(error.code(), task.data->describe(index) + ": " + error.what());
+  for (std::int64_t t = 0; t < row.predictions; ++t) {
+    score.nll +=
+        negative_log_likelihood(output.row(sample, t), row.tokens[static_cast<std::size_t>(t) + 1]);
   }
   return score;
 }
@@ -67,62 +57,89 @@ std::map<std::string, double> token_total(const std::vector<SampleScore>& sample
 
 }  // namespace
 
-std::span<const float> TaskRows::row(std::int64_t index) const {
-  return values.data<float>().subspan(static_cast<std::size_t>(index * columns),
+std::span<const float> TaskRows::row(std::int64_t sample, std::int64_t index) const {
+  const std::int64_t first = (sample * rows_per_sample + index) * columns;
+  return values.data<float>().subspan(static_cast<std::size_t>(first),
                                       static_cast<std::size_t>(columns));
 }
 
 TaskRows task_rows(const Task& task, const Tensor& output) {
   const Shape& shape = output.shape();
+  const std::int64_t batch = task.data->batch_size();
+  const bool has_batch =
+      batch == 1 ? shape.size() < 2 || shape[0] == 1 : !shape.empty() && shape[0] == batch;
   TaskRows result;
   if (task.metric.kind == MetricKind::kPerplexity) {
-    if (shape.size() < 2 || shape.back() == 0) {
+    if (shape.size() < 2 || output.empty() || output.size() % (batch * shape.back()) != 0) {
       throw Error(ErrorCode::kInvalidModel,
                   "perplexity needs logits [1, positions, tokens] as first output, got " +
                       shape_text(shape));
     }
     result.columns = shape.back();
-    result.rows = output.size() / shape.back();
+    result.rows_per_sample = output.size() / (batch * shape.back());
   } else {
-    if (task.scores_labels() && shape.size() > 1 && shape[0] != 1) {
-      throw Error(ErrorCode::kInvalidModel, task.metric.name() +
-                                                " needs one row of class scores for each sample "
-                                                "as first output, got shape " +
-                                                shape_text(shape));
+    const bool needs_batch = task.scores_labels() || task.metric.kind == MetricKind::kSpearmanPairs;
+    if (needs_batch && !has_batch) {
+      throw Error(ErrorCode::kInvalidModel,
+                  format("{} needs one row for each of {} samples as first output, got shape {}",
+                         task.metric.name(), batch, shape_text(shape)));
     }
-    result.columns = output.size();
+    result.columns = has_batch ? output.size() / batch : output.size();
   }
+  result.samples = has_batch || result.rows_per_sample > 1 ? batch : 1;
   result.values = as_float(output);
   return result;
 }
 
-TokenRow token_row(const Task& task, std::int64_t index, const data::Sample& sample,
-                   std::int64_t rows) {
-  const auto found = sample.find(task.token_input);
-  if (found == sample.end() || found->second.size() != rows) {
+std::vector<TokenRow> token_rows(const Task& task, std::int64_t item, const data::Sample& feeds,
+                                 std::int64_t positions) {
+  const std::int64_t batch = task.data->batch_size();
+  const auto found = feeds.find(task.token_input);
+  const std::int64_t given = found == feeds.end() ? 0 : found->second.size();
+  if (given != positions * batch) {
     throw Error(ErrorCode::kInvalidData,
                 format("{}: perplexity needs one token for each of the {} rows of logits, input "
                        "'{}' has {}",
-                       task.data->describe(index), rows, task.token_input,
-                       found == sample.end() ? 0 : found->second.size()));
+                       task.data->describe(item), positions * batch, task.token_input, given));
   }
-  const std::int64_t length =
-      task.lengths.empty() ? rows : task.lengths[static_cast<std::size_t>(index)];
-  if (length < 0 || length > rows) {
-    throw Error(ErrorCode::kInvalidData,
-                format("{}: length {} is outside 0..{}", task.data->describe(index), length, rows));
+  const std::vector<std::int64_t> tokens = to_int64s(found->second);
+  std::vector<TokenRow> rows;
+  for (std::int64_t r = 0; r < batch; ++r) {
+    const std::int64_t length =
+        task.lengths.empty() ? positions : task.lengths[static_cast<std::size_t>(item * batch + r)];
+    if (length < 0 || length > positions) {
+      throw Error(ErrorCode::kInvalidData, format("{}: length {} is outside 0..{}",
+                                                  task.data->describe(item), length, positions));
+    }
+    const auto first = tokens.begin() + r * positions;
+    rows.push_back({{first, first + positions}, std::max<std::int64_t>(0, length - 1)});
   }
-  return {to_int64s(found->second), std::max<std::int64_t>(0, length - 1)};
+  return rows;
 }
 
-SampleScore score_sample(const Task& task, std::int64_t index, const data::Sample& sample,
-                         const TaskRows& output) {
-  if (task.metric.kind == MetricKind::kPerplexity) return token_score(task, index, sample, output);
-  if (task.scores_labels()) return label_score(task, index, output);
-  return {};
+std::vector<SampleScore> score_item(const Task& task, std::int64_t item, const data::Sample& feeds,
+                                    const TaskRows& output) {
+  const std::int64_t batch = task.data->batch_size();
+  std::vector<SampleScore> scores(static_cast<std::size_t>(batch));
+  std::vector<TokenRow> tokens;
+  if (task.metric.kind == MetricKind::kPerplexity) {
+    tokens = token_rows(task, item, feeds, output.rows_per_sample);
+  } else if (!task.scores_labels()) {
+    return scores;
+  }
+  try {
+    for (std::int64_t r = 0; r < batch; ++r) {
+      const auto at = static_cast<std::size_t>(r);
+      scores[at] = tokens.empty() ? label_score(task, item * batch + r, output.row(r))
+                                  : token_score(tokens[at], r, output);
+    }
+  } catch (const Error& error) {
+    throw Error(error.code(), task.data->describe(item) + ": " + error.what());
+  }
+  return scores;
 }
 
-RowAgreement compare_rows(const Task& task, std::int64_t index, const data::Sample& sample,
+RowAgreement compare_rows(const Task& task, std::int64_t item, const data::Sample& feeds,
                           const TaskRows& reference, const TaskRows& other) {
   const MetricKind kind = task.metric.kind;
   if (kind == MetricKind::kSpearmanPairs || kind == MetricKind::kExternal) return {};
@@ -131,13 +148,21 @@ RowAgreement compare_rows(const Task& task, std::int64_t index, const data::Samp
                 format("first output has shape {}, the reference's has {}",
                        shape_text(other.values.shape()), shape_text(reference.values.shape())));
   }
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(reference.samples), 1);
+  if (kind == MetricKind::kPerplexity) {
+    const auto tokens = token_rows(task, item, feeds, reference.rows_per_sample);
+    for (std::size_t r = 0; r < rows.size(); ++r) rows[r] = tokens[r].predictions;
+  }
   RowAgreement agreement;
-  agreement.rows = kind == MetricKind::kPerplexity
-                       ? token_row(task, index, sample, reference.rows).predictions
-                       : 1;
-  for (std::int64_t row = 0; row < agreement.rows; ++row) {
-    if (same_argmax(reference.row(row), other.row(row))) ++agreement.agreeing;
-    agreement.kl += softmax_kl(reference.row(row), other.row(row));
+  for (std::int64_t sample = 0; sample < reference.samples; ++sample) {
+    const std::int64_t count = rows[static_cast<std::size_t>(sample)];
+    agreement.rows += count;
+    for (std::int64_t t = 0; t < count; ++t) {
+      const auto expected = reference.row(sample, t);
+      const auto found = other.row(sample, t);
+      if (same_argmax(expected, found)) ++agreement.agreeing;
+      agreement.kl += softmax_kl(expected, found);
+    }
   }
   return agreement;
 }

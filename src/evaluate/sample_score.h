@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,23 +22,25 @@ struct SampleScore {
   double similarity = 0.0;       ///< cosine of the two outputs of a pair
 };
 
-/// Comparison of the scored rows of two models on one sample.
+/// Comparison of the scored rows of two models on one item of the data set.
 struct RowAgreement {
   std::int64_t rows = 0;
   std::int64_t agreeing = 0;  ///< rows with the same argmax
   double kl = 0.0;            ///< sum over rows of softmax_kl
 };
 
-/// The tensor a task looks at: the first output of a model as float rows.
+/// The tensor a task looks at: the first output of a model for one item of the data set, as float
+/// rows.
 ///
-/// top1, top5, cosine, sqnr: one row, all elements of the sample's output; perplexity: one row for
-/// each position, of the size of the last dimension.
+/// top1, top5, cosine, sqnr, pairs: one row for each sample, all elements of its output;
+/// perplexity: one row for each position of each sample, of the size of the last dimension.
 struct TaskRows {
   Tensor values;  ///< float32
-  std::int64_t rows = 1;
+  std::int64_t samples = 1;
+  std::int64_t rows_per_sample = 1;
   std::int64_t columns = 0;
 
-  [[nodiscard]] std::span<const float> row(std::int64_t index) const;
+  [[nodiscard]] std::span<const float> row(std::int64_t sample, std::int64_t index = 0) const;
 };
 
 /// @throws Error(kInvalidModel) when the output cannot be read as the task wants it
@@ -49,19 +52,21 @@ struct TokenRow {
   std::int64_t predictions = 0;
 };
 
-/// @param rows  rows of logits: the tokens in the task's token_input must be as many
-/// @throws Error(kInvalidData) when they are not, or the sample's length exceeds the row
-[[nodiscard]] TokenRow token_row(const Task& task, std::int64_t index, const data::Sample& sample,
-                                 std::int64_t rows);
+/// Tokens of each sample of an item, from the task's token_input.
+/// @param positions  rows of logits that each sample has: it must have as many tokens
+/// @throws Error(kInvalidData) when it has not, or a sample's length exceeds the row
+[[nodiscard]] std::vector<TokenRow> token_rows(const Task& task, std::int64_t item,
+                                               const data::Sample& feeds, std::int64_t positions);
 
-/// Scores sample `index` of every task but the pairs. Errors name the sample.
-[[nodiscard]] SampleScore score_sample(const Task& task, std::int64_t index,
-                                       const data::Sample& sample, const TaskRows& output);
+/// Scores of the samples of an item, for every task but the pairs. Errors name the item.
+[[nodiscard]] std::vector<SampleScore> score_item(const Task& task, std::int64_t item,
+                                                  const data::Sample& feeds,
+                                                  const TaskRows& output);
 
 /// @return no rows when an argmax of this task's output has no meaning (pairs, external programs)
 /// @throws Error(kInvalidModel) when the two outputs differ in shape
-[[nodiscard]] RowAgreement compare_rows(const Task& task, std::int64_t index,
-                                        const data::Sample& sample, const TaskRows& reference,
+[[nodiscard]] RowAgreement compare_rows(const Task& task, std::int64_t item,
+                                        const data::Sample& feeds, const TaskRows& reference,
                                         const TaskRows& other);
 
 /// The metrics of a model over all samples, by name: "top1" and "top5" (fractions), "perplexity"

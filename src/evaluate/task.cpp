@@ -31,16 +31,17 @@ void check_pairs(const Task& task) {
     throw Error(ErrorCode::kInvalidArgument,
                 "metric spearman-pairs needs the second sentence of each pair (--data-b)");
   }
-  if (task.data_b->size() != task.data->size()) {
-    throw Error(ErrorCode::kInvalidData,
-                format("spearman-pairs: {} samples in --data, {} in --data-b", task.data->size(),
-                       task.data_b->size()));
+  const std::int64_t second = task.data_b->size() * task.data_b->batch_size();
+  if (second != task.samples()) {
+    throw Error(
+        ErrorCode::kInvalidData,
+        format("spearman-pairs: {} samples in --data, {} in --data-b", task.samples(), second));
   }
   if (task.scores.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
                 "metric spearman-pairs needs a score for each pair (--labels)");
   }
-  check_count("scores", task.scores.size(), task.data->size());
+  check_count("scores", task.scores.size(), task.samples());
   for (std::size_t i = 0; i < task.scores.size(); ++i) {
     if (std::isfinite(task.scores[i])) continue;
     throw Error(ErrorCode::kInvalidData, format("score {} of spearman-pairs is not finite", i));
@@ -72,7 +73,7 @@ Metric parse_metric(const std::string& text) {
 
 void check_task(const Task& task) {
   HEXQUANT_CHECK(task.data != nullptr, "a task has data");
-  const std::int64_t samples = task.data->size();
+  const std::int64_t samples = task.samples();
   if (task.metric.is_rate() && task.labels.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
                 format("metric {} needs labels (--labels)", task.metric.name()));

@@ -34,7 +34,8 @@ struct Metric {
 /// @throws Error(kInvalidArgument) listing these
 [[nodiscard]] Metric parse_metric(const std::string& text);
 
-/// A data set and what the models have to say about it. Vectors hold one entry for each sample.
+/// A data set and what the models have to say about it. Vectors hold one entry for each sample:
+/// row r of the data set's item i is sample i * batch_size() + r.
 struct Task {
   Metric metric;
   const data::Dataset* data = nullptr;
@@ -46,6 +47,7 @@ struct Task {
   std::filesystem::path labels_file;      ///< exec: handed to the program as it is; may be empty
   double time_limit_s = 600.0;            ///< exec: for each run of the program
 
+  [[nodiscard]] std::int64_t samples() const { return data->size() * data->batch_size(); }
   [[nodiscard]] bool scores_labels() const noexcept {
     return !labels.empty() && (metric.is_rate() || metric.needs_reference());
   }

@@ -69,6 +69,14 @@ std::string failure_of(const std::function<void()>& call) {
   }
 }
 
+/// Everything but the times.
+Json timeless(const EvaluationResult& result) {
+  Json json = to_json(result);
+  json.erase("seconds");
+  for (Json& one : json["models"]) one.erase("ms_per_sample");
+  return json;
+}
+
 TEST(EvaluateModels, ScoresTop1AgainstTheReference) {
   const Graph reference = linear_model(identity3());
   const Graph candidate = linear_model(swap3());
@@ -185,6 +193,39 @@ TEST(EvaluateModels, PerplexityTakesTokensFromTheInput) {
   EXPECT_DOUBLE_EQ(result.candidates[0].agreement, 2.0 / 3.0);
 }
 
+TEST(EvaluateModels, FixedBatchesAreScoredRowByRow) {
+  const Graph reference = linear_model(identity3());
+  const Graph candidate = linear_model(swap3());
+  const auto single = test::float_rows("x", {{3, 1, 0}, {0, 2, 1}, {0, 0, 5}, {4, 0, 0}});
+  const test::MemoryDataset pairs(
+      {{{"x", matrix(2, 3, {3, 1, 0, 0, 2, 1})}}, {{"x", matrix(2, 3, {0, 0, 5, 4, 0, 0})}}}, 2);
+  const auto score = [&](const data::Dataset& data, const char* metric) {
+    Json json = timeless(evaluate_models(model("a", reference), {model("b", candidate)},
+                                         label_task(metric, data, {0, 1, 2, 1})));
+    return json.dump();
+  };
+  for (const char* metric : {"top1", "top5"})
+    EXPECT_EQ(score(pairs, metric), score(single, metric));
+}
+
+TEST(EvaluateModels, FixedBatchesOfPairsAndTokens) {
+  const Graph linear = linear_model(identity3());
+  const test::MemoryDataset first({{{"x", matrix(3, 3, {1, 0, 0, 1, 0, 0, 1, 0, 0})}}}, 3);
+  const test::MemoryDataset second({{{"x", matrix(3, 3, {1, 0, 0, 1, 1, 0, 0, 1, 0})}}}, 3);
+  Task pairs = label_task("spearman-pairs", first, {});
+  pairs.data_b = &second;
+  pairs.scores = {1, 4, 5};
+  EXPECT_DOUBLE_EQ(evaluate_models(model("a", linear), {}, pairs).reference.value(), -1.0);
+  const Graph tokens = token_model(matrix(2, 2, {std::log(3.0F), 0, 0, std::log(3.0F)}));
+  const test::MemoryDataset rows(
+      {{{"ids", Tensor::from<std::int64_t>({2, 3}, std::vector<std::int64_t>{0, 0, 1, 1, 1, 0})}}},
+      2);
+  Task task = label_task("perplexity", rows, {});
+  task.lengths = {3, 2};
+  EXPECT_NEAR(evaluate_models(model("a", tokens), {}, task).reference.value(),
+              std::pow(0.75 * 0.25 * 0.75, -1.0 / 3.0), 1e-6);
+}
+
 TEST(EvaluateModels, ExternalProgramSeesTheOutputs) {
   const test::TempFolder folder;
   const auto script = folder.path() / "size.sh";
@@ -283,14 +324,6 @@ std::vector<std::vector<float>> random_rows(std::size_t rows, std::size_t column
     for (float& x : row) x = normal(engine);
   }
   return values;
-}
-
-/// Everything but the times.
-Json timeless(const EvaluationResult& result) {
-  Json json = to_json(result);
-  json.erase("seconds");
-  for (Json& one : json["models"]) one.erase("ms_per_sample");
-  return json;
 }
 
 TEST(EvaluateModels, ResultsDoNotDependOnTheThreads) {

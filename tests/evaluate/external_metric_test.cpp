@@ -4,11 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <cstring>
 #include <fstream>
 
 #include "core/file_io.h"
 #include "core/json.h"
+#include "data/npy.h"
 #include "hexquant/error.h"
 #include "support/temp_folder.h"
 
@@ -17,7 +17,6 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using ::testing::StartsWith;
 
 double run(const std::string& program, double time_limit_s = 30.0) {
   return run_metric_program(program, "/nowhere", {}, time_limit_s, silent_progress());
@@ -96,31 +95,17 @@ TEST(MetricProgram, CancellingStopsIt) {
   }
 }
 
-TEST(Npy, HasTheBytesOfTheFormat) {
-  const std::string bytes =
-      npy_bytes(Tensor::from<std::int16_t>({1, 2}, std::vector<std::int16_t>{1, -2}));
-  ASSERT_EQ(bytes.size(), 128U + 4U);
-  EXPECT_EQ(bytes.substr(0, 10), std::string("\x93NUMPY\x01\x00\x76\x00", 10));
-  EXPECT_THAT(bytes.substr(10),
-              StartsWith("{'descr': '<i2', 'fortran_order': False, 'shape': (1, 2, ), }"));
-  EXPECT_EQ(bytes[127], '\n');
-  EXPECT_EQ(bytes.substr(128), std::string("\x01\x00\xfe\xff", 4));
-}
-
-TEST(Npy, RefusesTypesNumpyDoesNotHave) {
-  EXPECT_THROW((void)npy_bytes(Tensor(DType::kBFloat16, {1})), Error);
-}
-
 TEST(OutputFolder, WritesOneFileForEachOutputAndSample) {
   const test::TempFolder temp;
-  const OutputFolder folder(temp.path() / "run", "net.onnx", {"scores", "boxes/0"}, 2);
+  const OutputFolder folder(temp.path() / "run", "net.onnx", {"scores", "boxes/0"}, 2, 4);
   const Tensor scores = Tensor::from<float>({1, 2}, std::vector<float>{1, 2});
   folder.write(1, {scores, Tensor::scalar<std::int64_t>(7)});
-  EXPECT_EQ(read_file(folder.path() / "output_0" / "000001.npy"), npy_bytes(scores));
+  EXPECT_EQ(read_file(folder.path() / "output_0" / "000001.npy"), data::npy_bytes(scores));
   EXPECT_TRUE(std::filesystem::exists(folder.path() / "output_1" / "000001.npy"));
   const Json manifest = read_json(folder.path() / "manifest.json");
   EXPECT_EQ(manifest["model"], "net.onnx");
-  EXPECT_EQ(manifest["samples"], 2);
+  EXPECT_EQ(manifest["files"], 2);
+  EXPECT_EQ(manifest["batch"], 4);
   EXPECT_EQ(manifest["outputs"][1]["name"], "boxes/0");
   EXPECT_EQ(manifest["outputs"][1]["folder"], "output_1");
 }

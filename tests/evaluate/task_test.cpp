@@ -93,7 +93,7 @@ TEST(SampleScore, PerplexityScoresPositionsUpToLengthMinusTwo) {
       Tensor::from<float>({1, 3, 2}, std::vector<float>{5, 5, std::log(3.0F), 0, 900, -900});
   const auto score = [&](std::vector<std::int64_t> lengths) {
     const Task task = token_task(data, std::move(lengths));
-    return score_sample(task, 0, sample, task_rows(task, logits));
+    return score_item(task, 0, sample, task_rows(task, logits)).at(0);
   };
   EXPECT_EQ(score({}).predictions, 2);
   EXPECT_NEAR(score({}).nll, std::log(2.0) - std::log(0.75), 1e-7);  // float logits
@@ -106,7 +106,7 @@ TEST(SampleScore, PerplexityScoresPositionsUpToLengthMinusTwo) {
 }
 
 TEST(SampleScore, PerplexityPoolsOverPredictionsNotRows) {
-  const test::MemoryDataset data({{}, {}});
+  const auto data = test::float_rows("x", {{1}, {2}});
   const Task task = token_task(data, {});
   SampleScore one;
   one.nll = 3.0;
@@ -127,7 +127,7 @@ TEST(SampleScore, TokenOutsideTheVocabularyNamesTheSample) {
   const test::MemoryDataset data({sample});
   const Task task = token_task(data, {});
   const TaskRows rows = task_rows(task, Tensor(DType::kFloat32, {1, 2, 4}));
-  EXPECT_THAT(failure_of([&] { (void)score_sample(task, 0, sample, rows); }),
+  EXPECT_THAT(failure_of([&] { (void)score_item(task, 0, sample, rows); }),
               HasSubstr("sample 0: token 9 is outside"));
 }
 
@@ -136,7 +136,7 @@ TEST(SampleScore, TokensMustMatchTheLogits) {
   const test::MemoryDataset data({sample});
   const Task task = token_task(data, {});
   const TaskRows rows = task_rows(task, Tensor(DType::kFloat32, {1, 2, 4}));
-  EXPECT_THAT(failure_of([&] { (void)score_sample(task, 0, sample, rows); }),
+  EXPECT_THAT(failure_of([&] { (void)score_item(task, 0, sample, rows); }),
               HasSubstr("one token for each of the 2 rows of logits, input 'ids' has 5"));
 }
 
@@ -150,7 +150,7 @@ TEST(SampleScore, LabelsNeedOneRow) {
       failure_of([&] {
         (void)task_rows(task, Tensor(DType::kFloat32, {2, 10}));
       }),
-      HasSubstr("one row of class scores for each sample as first output, got shape [2,10]"));
+      HasSubstr("top1 needs one row for each of 1 samples as first output, got shape [2,10]"));
   const TaskRows rows = task_rows(task, Tensor(DType::kFloat32, {1, 10, 1, 1}));
   EXPECT_EQ(rows.columns, 10);
 }

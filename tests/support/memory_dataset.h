@@ -11,7 +11,9 @@ namespace hexquant::test {
 /// Samples that lie in memory.
 class MemoryDataset final : public data::Dataset {
  public:
-  explicit MemoryDataset(std::vector<data::Sample> samples) : samples_(std::move(samples)) {}
+  explicit MemoryDataset(std::vector<data::Sample> samples, std::int64_t batch_size = 1)
+      : samples_(std::move(samples)), batch_size_(batch_size) {}
+  [[nodiscard]] std::int64_t batch_size() const override { return batch_size_; }
   [[nodiscard]] std::int64_t size() const override {
     return static_cast<std::int64_t>(samples_.size());
   }
@@ -24,6 +26,7 @@ class MemoryDataset final : public data::Dataset {
 
  private:
   std::vector<data::Sample> samples_;
+  std::int64_t batch_size_;
 };
 
 /// One float input `name` of shape [1, values] for each row.
