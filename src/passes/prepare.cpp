@@ -17,6 +17,7 @@
 #include "passes/recognise_layer_norm.h"
 #include "passes/recognise_rms_norm.h"
 #include "passes/remove_dead_code.h"
+#include "passes/replace_division.h"
 #include "passes/separate_shared_weights.h"
 #include "passes/upgrade_opset.h"
 
@@ -68,6 +69,7 @@ std::vector<PassReport> prepare(graph::Graph& graph, const PrepareOptions& optio
   note(recognise_rms_norm(graph));
   note(recognise_gelu(graph));
   note(recognise_hard_swish(graph));
+  note(replace_division(graph));
   // Twice: a factor may stand between MatMul and Add, and a shift may need the bias of the Gemm.
   note(fold_batch_norm(graph));
   note(fold_matmul_add(graph));
