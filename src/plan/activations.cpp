@@ -50,7 +50,7 @@ class ActivationPlanner {
   void run() {
     collect_readers();
     for (const SharingGroup& group : sharing_.groups()) {
-      if (group.carries) add_group(group);
+      if (group.carries && !is_read_on_edges(group)) add_group(group);
     }
     for (const SharingGroup& group : sharing_.groups()) {
       if (group.carries) add_edges(group);
@@ -76,6 +76,21 @@ class ActivationPlanner {
     const auto found = operands.find(choice.act_bits);
     if (index == choice.rule->second_operand && found != operands.end()) return found->second;
     return {unsigned_format(choice.act_bits)};
+  }
+
+  /// A value that no integer node computes and that float nodes read too keeps its float form for
+  /// them: only the integer readers get it quantized.
+  [[nodiscard]] bool is_read_on_edges(const SharingGroup& group) const {
+    const std::string& value = group.representative;
+    if (group.producer_bits != 0 || group.members.size() > 1 || !group.movers.empty()) return false;
+    if (context_.graph.find_initializer(value) != nullptr) return false;
+    const auto& uses = context_.graph.uses(value);
+    const bool joined = std::any_of(uses.begin(), uses.end(), [&](const graph::Use& use) {
+      return context_.choice(*use.node).handling == Handling::kConcat;
+    });
+    return !joined && std::any_of(uses.begin(), uses.end(), [&](const graph::Use& use) {
+      return reads_as_float(context_, *use.node);
+    });
   }
 
   void add_group(const SharingGroup& group) {
@@ -132,13 +147,9 @@ class ActivationPlanner {
   void add_edges(const SharingGroup& group) {
     const auto found = readers_.find(&group);
     if (found == readers_.end()) return;
-    const OperandFormat& own = formats_.at(&group);
+    const auto own = formats_.find(&group);
     for (const Reader& reader : found->second) {
-      const bool fits = std::any_of(
-          reader.accepted.begin(), reader.accepted.end(), [&](const OperandFormat& format) {
-            return format.type == own.type && (own.symmetric || !format.symmetric);
-          });
-      if (fits) continue;
+      if (own != formats_.end() && fits(reader, own->second)) continue;
       const OperandFormat& wanted = reader.accepted.front();
       TensorPolicy policy = policy_for(wanted, group);
       if (group.members.size() > 1) policy.shares_encoding_of = group.representative;
@@ -147,6 +158,13 @@ class ActivationPlanner {
           dtype_name(wanted.type) + std::string(wanted.symmetric ? " symmetric" : ""));
       plan_.edges[EdgeKey{reader.node->name(), reader.index}] = std::move(policy);
     }
+  }
+
+  static bool fits(const Reader& reader, const OperandFormat& own) {
+    return std::any_of(reader.accepted.begin(), reader.accepted.end(),
+                       [&](const OperandFormat& format) {
+                         return format.type == own.type && (own.symmetric || !format.symmetric);
+                       });
   }
 
   /// Inputs of a Concat that kept an encoding of their own must still have the output's type.

@@ -210,6 +210,12 @@ std::vector<std::string> float_outputs(const Graph& graph, const Node& node) {
   return outputs;
 }
 
+bool reads_as_float(const Context& context, const Node& node) {
+  const Handling handling = context.choice(node).handling;
+  return handling == Handling::kFloat ||
+         (handling == Handling::kOutside && !float_outputs(context.graph, node).empty());
+}
+
 NodeChoices classify_nodes(const Graph& graph, const target::Target& target,
                            const PlanOptions& options, Findings& findings) {
   const Classifier classifier(graph, target, options);

@@ -57,6 +57,10 @@ struct Context {
 [[nodiscard]] std::vector<std::string> float_outputs(const graph::Graph& graph,
                                                      const graph::Node& node);
 
+/// True if the node computes or moves in float what it reads: results of Shape or of a comparison
+/// do not depend on how exactly a value is kept.
+[[nodiscard]] bool reads_as_float(const Context& context, const graph::Node& node);
+
 /// Decides about every node; `findings` gains an entry for each that stays float.
 [[nodiscard]] NodeChoices classify_nodes(const graph::Graph& graph, const target::Target& target,
                                          const PlanOptions& options, Findings& findings);

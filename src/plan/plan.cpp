@@ -7,6 +7,7 @@
 #include "plan/activations.h"
 #include "plan/classify.h"
 #include "plan/fusion.h"
+#include "plan/islands.h"
 #include "plan/layers.h"
 #include "plan/lint.h"
 #include "plan/pattern.h"
@@ -49,6 +50,8 @@ quant::QuantPlan make_plan(const graph::Graph& graph, const target::Target& targ
   check_options(graph, options);
   quant::QuantPlan plan;
   Context context{graph, target, options, classify_nodes(graph, target, options, plan.findings)};
+  demote_islands(context, plan.findings);
+  drop_idle_movers(context);
   const Fusions fusions = find_fusions(context);
   const Sharing sharing(context, fusions);
   plan_activations(context, fusions, sharing, plan);

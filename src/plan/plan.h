@@ -36,7 +36,8 @@ struct PlanOptions {
 /// Decides which tensors carry an encoding, of which type, shared with whom.
 ///
 /// 1. Every node runs in integers, moves codes, stays float (a finding says why) or is no float
-///    arithmetic at all; rules: data/targets/hexagon.json.
+///    arithmetic at all; rules: data/targets/hexagon.json. Integer islands without a layer among
+///    float nodes become float.
 /// 2. Operations that the HTP runs as one (Conv+Relu, MatMul+bias) have nothing quantized between.
 /// 3. Data movers share the encoding of their input; Concat gives its own to those inputs whose
 ///    every element it holds. A group's representative holds all values of the group.
