@@ -15,6 +15,13 @@ foreach(part core imgproc imgcodecs)
   target_link_libraries(opencv_${part} INTERFACE ${OPENCV_${part}_LIBRARY})
 endforeach()
 
+find_library(OPENBLAS_LIBRARY openblas REQUIRED)
+find_path(OPENBLAS_INCLUDE_DIR cblas.h PATH_SUFFIXES openblas-pthread openblas
+  x86_64-linux-gnu/openblas-pthread REQUIRED)
+add_library(openblas INTERFACE)
+target_include_directories(openblas SYSTEM INTERFACE ${OPENBLAS_INCLUDE_DIR})
+target_link_libraries(openblas INTERFACE ${OPENBLAS_LIBRARY})
+
 find_library(ONNX_PROTO_LIBRARY onnx_proto REQUIRED)
 find_path(ONNX_INCLUDE_DIR onnx/onnx_pb.h REQUIRED)
 add_library(hexquant_onnx_proto INTERFACE)

@@ -15,13 +15,13 @@ namespace hexquant::calibrate {
 struct Tap {
   bool histogram = true;  ///< false: only min, max and counts
   bool channel_moments = false;
-  int channel_axis = 1;
+  int channel_axis = 1;  ///< negative: from the end
 };
 
 /// A layer whose input Gram matrix is wanted (Conv, ConvTranspose, Gemm or MatMul by node name).
 struct GramRequest {
   std::string node;
-  std::int64_t columns_per_sample = 256;  ///< random output positions used of each sample
+  std::int64_t columns_per_sample = 256;  ///< random output positions used of each sample, >= 1
 };
 
 struct CalibrationOptions {
@@ -31,11 +31,15 @@ struct CalibrationOptions {
 
 /// ONE pass over the data: statistics of every tapped value.
 ///
-/// Samples are cut into fixed blocks that do not depend on `threads`; each block runs on a
-/// single-threaded session and blocks are merged in sample order, so results are equal bit for bit
-/// for any number of threads. Memory is O(tapped tensors of one sample), never O(samples).
-/// @throws Error(kInvalidData) naming sample and value when nothing finite was seen;
-///         Error(kCancelled)
+/// Each sample runs on one thread, and every element is counted where it lies, right after it was
+/// computed. Results are equal bit for bit for any number of threads: ranges and counts are exact,
+/// and floating-point sums (channel moments, Gram matrices) are added in sample order. Memory is
+/// O(threads x tapped tensors) and does not grow with the samples. A channel that saw NaN or an
+/// infinity has non-finite moments.
+/// @param taps  float32 values: inputs, initializers or node outputs
+/// @throws Error(kInvalidData) naming the value when nothing finite was seen;
+///         Error(kUnsupported) naming a value of another type, or a node without Gram matrix;
+///         Error(kInvalidArgument) on unknown names; Error(kCancelled)
 [[nodiscard]] quant::Statistics calibrate(const graph::Graph& graph, const data::Dataset& dataset,
                                           const std::map<std::string, Tap>& taps,
                                           const std::vector<GramRequest>& grams,

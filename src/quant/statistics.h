@@ -8,19 +8,31 @@
 
 namespace hexquant::quant {
 
-/// Streaming histogram whose bins are aligned to multiples of a power of two.
+/// Histogram whose bins are aligned to multiples of a power of two.
 ///
-/// Bin i counts values x with floor(x / 2^exponent) == first_bin + i. The exponent is the smallest
-/// for which the observed range fits into kMaxBins bins, so merging any partition of the data in
-/// any order gives the same histogram.
+/// Bin i counts values x with floor(x / 2^exponent) == first_bin + i. The exponent follows from the
+/// observed range alone (histogram_exponent), first_bin is the bin of the minimum and the last bin
+/// that of the maximum. So a histogram is a function of the multiset of its data: any partition,
+/// merged in any order, gives the same one.
 struct Histogram {
   static constexpr int kMaxBins = 2048;
+  /// Values of a tensor whose whole range is smaller than 2^-109 share a few bins.
+  static constexpr int kMinExponent = -120;
   int exponent = 0;
   std::int64_t first_bin = 0;
   std::vector<std::uint64_t> counts;
   [[nodiscard]] double bin_width() const noexcept;
   [[nodiscard]] double lower_edge() const noexcept;  ///< of bin 0
 };
+
+/// The smallest exponent, at least kMinExponent, for which the bins of min ... max number at most
+/// kMaxBins and have indices within +-2^24 (float has no finer values there). It never decreases
+/// when the range grows.
+/// @pre finite, min <= max
+[[nodiscard]] int histogram_exponent(float min, float max) noexcept;
+
+/// floor(x / 2^exponent), exact.
+[[nodiscard]] std::int64_t bin_index(float x, int exponent) noexcept;
 
 /// Sum and sum of squares for each index along `axis`; `count` elements in each channel.
 struct ChannelMoments {
@@ -35,6 +47,7 @@ struct ValueStatistics {
   float min = 0.0F;  ///< over all finite elements, exact
   float max = 0.0F;
   std::uint64_t count = 0;             ///< finite elements
+  std::uint64_t zero_count = 0;        ///< of these, exactly zero: no quantizer harms them
   std::uint64_t non_finite_count = 0;  ///< NaN and infinities, left out of everything else
   Histogram histogram;                 ///< empty when only min and max were asked for
   std::optional<ChannelMoments> channels;
@@ -43,6 +56,9 @@ struct ValueStatistics {
 /// Second moments of a layer's input columns x (im2col patches for convolutions), for each group:
 /// gram = sum over sampled columns of x x^T, row-major [groups, columns, columns];
 /// sum = sum of x, [groups, columns]. E[x x^T] = gram / count.
+///
+/// Columns are ordered as the layer's weights: (input channel of the group, kernel row, kernel
+/// column) for Conv and ConvTranspose, the reduction axis for Gemm and MatMul.
 struct LayerGram {
   std::int64_t groups = 1;
   std::int64_t columns = 0;

@@ -10,6 +10,7 @@
 #include "hexquant/error.h"
 #include "runtime/integer_kernels.h"
 #include "runtime/ort_environment.h"
+#include "runtime/tap_op.h"
 #include "runtime/tapped_graph.h"
 
 namespace hexquant::runtime {
@@ -132,6 +133,7 @@ void Session::Impl::load(const graph::Graph& graph, const SessionOptions& option
     weights.push_back(std::move(tensor));
   }
   if (!names.empty()) ort_options.AddExternalInitializers(names, values);
+  if (tapped.graph.opsets.contains(kTapDomain)) ort_options.Add(tap_domain());
   session = Ort::Session(environment, model.bytes.data(), model.bytes.size(), ort_options);
   describe_inputs();
   describe_outputs(wanted, tapped.outputs);
