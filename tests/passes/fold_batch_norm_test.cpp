@@ -151,7 +151,8 @@ TEST(FoldBatchNorm, ChainOfAffineNodes) {
 }
 
 TEST(FoldBatchNorm, ConstantsAlongOtherAxesStay) {
-  for (const Shape& shape : {Shape{4}, Shape{1, 4}, Shape{2, 1, 1, 1}, Shape{4, 4, 4}}) {
+  for (const Shape& shape :
+       {Shape{4}, Shape{1, 4}, Shape{1, 4, 1}, Shape{2, 1, 1, 1}, Shape{4, 4, 4}}) {
     PatternBuilder b({2, 3, 4, 4});
     const std::string y = conv(b, "x", {4, 3, 1, 1});
     expect_untouched(b.finish(b.op("Mul", {y, b.constant(random_floats(shape, 4))})),

@@ -177,28 +177,34 @@ TEST(RecogniseLayerNorm, SharedScaleKeepsItsOtherReader) {
   EXPECT_EQ(changed.nodes().size(), 3U);
 }
 
+/// What is wrong in a form of TensorFlow.
+enum class Flaw { kNone, kOtherSquare, kOtherMean };
+
 /// y = x*r + (shift - mean*r), r = [scale *] 1/sqrt(..), as TensorFlow writes it.
-graph::Graph folded_form(bool scale, bool square_of_other) {
+graph::Graph folded_form(bool scale, Flaw flaw = Flaw::kNone) {
   PatternBuilder b({2, 3, kChannels});
   const std::string mean = b.mean("x");
   const std::string d = b.op("Sub", {"x", mean});
-  const std::string square = square_of_other ? b.op("Mul", {"x", "x"}) : b.op("Mul", {d, d});
+  const std::string square =
+      flaw == Flaw::kOtherSquare ? b.op("Mul", {"x", "x"}) : b.op("Mul", {d, d});
   const std::string variance = b.op("Add", {b.mean(square), b.scalar(1e-3F)});
   std::string r = b.op("Reciprocal", {b.op("Sqrt", {variance})});
   if (scale) r = b.op("Mul", {r, b.constant(random_floats({kChannels}, 7, 0.5F, 1.5F))});
+  const std::string taken = flaw == Flaw::kOtherMean ? b.mean("x", {-2}) : mean;
   const std::string offset =
-      b.op("Sub", {b.constant(random_floats({kChannels}, 8)), b.op("Mul", {mean, r})});
+      b.op("Sub", {b.constant(random_floats({kChannels}, 8)), b.op("Mul", {taken, r})});
   std::string y = b.op("Add", {b.op("Mul", {"x", r}), offset});
-  if (square_of_other) y = b.op("Add", {y, d});
+  if (flaw == Flaw::kOtherSquare) y = b.op("Add", {y, d});
   return b.finish(y);
 }
 
 TEST(RecogniseLayerNorm, FormOfTensorFlow) {
   for (const bool scale : {false, true}) {
-    const graph::Graph changed = expect_applied(folded_form(scale, false), recognise_layer_norm);
+    const graph::Graph changed = expect_applied(folded_form(scale), recognise_layer_norm);
     EXPECT_EQ(changed.nodes().size(), 1U);
   }
-  expect_untouched(folded_form(true, true), recognise_layer_norm);
+  expect_untouched(folded_form(true, Flaw::kOtherSquare), recognise_layer_norm);
+  expect_untouched(folded_form(true, Flaw::kOtherMean), recognise_layer_norm);
 }
 
 TEST(RecogniseLayerNorm, InnerValueWithAnotherReader) {
