@@ -35,9 +35,9 @@ std::vector<std::string> computed_values(const Graph& graph,
   return computed;
 }
 
-/// Positions of values in the order in which their producers run.
+/// Positions of values in the order in which their producers run; folded constants come first.
 std::vector<std::size_t> producer_order(const Graph& graph, const std::vector<std::string>& names) {
-  std::map<const graph::Node*, std::size_t> position;
+  std::map<const graph::Node*, std::size_t> position = {{nullptr, 0}};
   for (const graph::Node* node : graph.node_list()) position.emplace(node, position.size());
   std::vector<std::size_t> order(names.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
