@@ -149,6 +149,7 @@ std::uint16_t float_to_float16(float value) noexcept {
   const auto sign =
       static_cast<std::uint16_t>((std::bit_cast<std::uint32_t>(value) >> 16) & 0x8000);
   if (std::isnan(value)) return sign | 0x7E00;
+  if (value == 0.0F) return sign;
   const float magnitude = std::fabs(value);
   constexpr float kOverflow = 65520.0F;  // half way between the largest half and the next step
   if (magnitude >= kOverflow) return sign | 0x7C00;

@@ -93,84 +93,116 @@ Taps point_taps(std::int64_t in_size, std::int64_t out_size, std::int64_t begin,
 
 /// Arithmetic of the antialiased filters: fixed-point weights, 8-bit pixels between the passes.
 struct FixedPoint {
-  using Weight = std::int32_t;
+  using Number = std::int32_t;
   using Middle = std::uint8_t;
   static constexpr int kPrecisionBits = 32 - 8 - 2;
   static constexpr std::int32_t kHalf = 1 << (kPrecisionBits - 1);
 
-  static Weight weight(double value) {
-    return static_cast<Weight>(
+  static Number weight(double value) {
+    return static_cast<Number>(
         std::trunc(value * (1 << kPrecisionBits) + std::copysign(0.5, value)));
   }
-  static std::uint8_t pixel(std::int32_t sum) {
-    return static_cast<std::uint8_t>(std::clamp((sum + kHalf) >> kPrecisionBits, 0, 255));
+  static void store(Number sum, std::uint8_t& pixel) {
+    pixel = static_cast<std::uint8_t>(std::clamp((sum + kHalf) >> kPrecisionBits, 0, 255));
   }
-  static Middle middle(std::int32_t sum) { return pixel(sum); }
 };
 
 /// Arithmetic of point sampling: nothing is rounded or clipped before the end.
 struct FloatingPoint {
-  using Weight = float;
+  using Number = float;
   using Middle = float;
-  static Weight weight(double value) { return static_cast<float>(value); }
-  static Middle middle(float sum) { return sum; }
-  static std::uint8_t pixel(float sum) {
-    return static_cast<std::uint8_t>(std::clamp(std::nearbyint(sum), 0.0F, 255.0F));
+  static Number weight(double value) { return static_cast<float>(value); }
+  static void store(Number sum, float& middle) { middle = sum; }
+  static void store(Number sum, std::uint8_t& pixel) {
+    pixel = static_cast<std::uint8_t>(std::clamp(std::nearbyint(sum), 0.0F, 255.0F));
   }
 };
 
 template <typename Math>
-std::vector<typename Math::Weight> weights_of(const Taps& taps) {
-  std::vector<typename Math::Weight> weights(taps.weights.size());
+std::vector<typename Math::Number> weights_of(const Taps& taps) {
+  std::vector<typename Math::Number> weights(taps.weights.size());
   std::transform(taps.weights.begin(), taps.weights.end(), weights.begin(), Math::weight);
   return weights;
 }
 
-/// One row of the first pass: every output pixel is a weighted sum of neighbours in that row.
-template <typename Math, int kChannels>
-void filter_row(const std::uint8_t* source, const Taps& taps,
-                const std::vector<typename Math::Weight>& weights, typename Math::Middle* target) {
-  for (std::size_t x = 0; x < taps.first.size(); ++x) {
-    const auto* weight = weights.data() + static_cast<std::int64_t>(x) * taps.stride;
-    const std::uint8_t* pixel = source + taps.first[x] * kChannels;
-    typename Math::Weight sum[kChannels] = {};
-    for (std::int64_t k = 0; k < taps.count[x]; ++k, pixel += kChannels) {
-      for (int c = 0; c < kChannels; ++c) sum[c] += weight[k] * pixel[c];
+/// Every output pixel is a weighted sum of neighbours in its row. The source has `rows` rows of
+/// `row_size` numbers.
+template <typename Math, typename Out, int kChannels, typename In>
+std::vector<Out> filter_along_rows(const In* source, std::size_t row_size, std::size_t rows,
+                                   const Taps& taps) {
+  const auto weights = weights_of<Math>(taps);
+  std::vector<Out> out(rows * taps.first.size() * kChannels);
+  Out* target = out.data();
+  for (std::size_t y = 0; y < rows; ++y, source += row_size) {
+    for (std::size_t x = 0; x < taps.first.size(); ++x) {
+      const auto* weight = weights.data() + static_cast<std::int64_t>(x) * taps.stride;
+      const In* pixel = source + taps.first[x] * kChannels;
+      typename Math::Number sum[kChannels] = {};
+      for (std::int64_t k = 0; k < taps.count[x]; ++k, pixel += kChannels) {
+        for (int c = 0; c < kChannels; ++c) sum[c] += weight[k] * pixel[c];
+      }
+      for (int c = 0; c < kChannels; ++c) Math::store(sum[c], *target++);
     }
-    for (int c = 0; c < kChannels; ++c) *target++ = Math::middle(sum[c]);
   }
+  return out;
+}
+
+template <typename Math, typename Out, typename In>
+std::vector<Out> filter_along_rows(const In* source, std::int64_t channels, std::size_t row_size,
+                                   std::size_t rows, const Taps& taps) {
+  return channels == 3 ? filter_along_rows<Math, Out, 3>(source, row_size, rows, taps)
+                       : filter_along_rows<Math, Out, 1>(source, row_size, rows, taps);
+}
+
+/// Every output row is a weighted sum of source rows; `source` begins at row `first_row`.
+template <typename Math, typename Out, typename In>
+std::vector<Out> filter_along_columns(const In* source, std::size_t row_size,
+                                      std::int64_t first_row, const Taps& taps) {
+  const auto weights = weights_of<Math>(taps);
+  std::vector<Out> out(taps.first.size() * row_size);
+  std::vector<typename Math::Number> sums(row_size);
+  for (std::size_t y = 0; y < taps.first.size(); ++y) {
+    std::fill(sums.begin(), sums.end(), typename Math::Number{0});
+    const In* row = source + static_cast<std::size_t>(taps.first[y] - first_row) * row_size;
+    const auto* weight = weights.data() + static_cast<std::int64_t>(y) * taps.stride;
+    for (std::int64_t k = 0; k < taps.count[y]; ++k, row += row_size) {
+      for (std::size_t i = 0; i < row_size; ++i) sums[i] += weight[k] * row[i];
+    }
+    for (std::size_t i = 0; i < row_size; ++i) Math::store(sums[i], out[y * row_size + i]);
+  }
+  return out;
 }
 
 template <typename Math>
-std::shared_ptr<std::uint8_t> filter(const Image& image, const Taps& columns, const Taps& rows) {
-  using Weight = typename Math::Weight;
-  using Middle = typename Math::Middle;
-  const std::size_t row_size = columns.first.size() * static_cast<std::size_t>(image.channels);
+std::vector<std::uint8_t> filter_rows_first(const Image& image, const Taps& columns,
+                                            const Taps& rows) {
   const std::int64_t first_row = rows.first.front();
   const std::int64_t end_row = rows.first.back() + rows.count.back();
-  const auto column_weights = weights_of<Math>(columns);
-  const auto row_weights = weights_of<Math>(rows);
-  const auto pass = image.channels == 3 ? filter_row<Math, 3> : filter_row<Math, 1>;
-  std::vector<Middle> middle(static_cast<std::size_t>(end_row - first_row) * row_size);
-  for (std::int64_t y = first_row; y < end_row; ++y) {
-    pass(image.pixels.get() + static_cast<std::size_t>(y) * image.row_bytes(), columns,
-         column_weights, middle.data() + static_cast<std::size_t>(y - first_row) * row_size);
-  }
+  const auto middle = filter_along_rows<Math, typename Math::Middle>(
+      image.pixels.get() + static_cast<std::size_t>(first_row) * image.row_bytes(), image.channels,
+      image.row_bytes(), static_cast<std::size_t>(end_row - first_row), columns);
+  const std::size_t row_size = columns.first.size() * static_cast<std::size_t>(image.channels);
+  return filter_along_columns<Math, std::uint8_t>(middle.data(), row_size, first_row, rows);
+}
 
-  std::shared_ptr<std::uint8_t> pixels(new std::uint8_t[rows.first.size() * row_size],
-                                       std::default_delete<std::uint8_t[]>());
-  std::vector<Weight> sums(row_size);
-  for (std::size_t y = 0; y < rows.first.size(); ++y) {
-    std::fill(sums.begin(), sums.end(), Weight{0});
-    const Middle* source =
-        middle.data() + static_cast<std::size_t>(rows.first[y] - first_row) * row_size;
-    const auto* weight = row_weights.data() + static_cast<std::int64_t>(y) * rows.stride;
-    for (std::int64_t k = 0; k < rows.count[y]; ++k, source += row_size) {
-      for (std::size_t i = 0; i < row_size; ++i) sums[i] += weight[k] * source[i];
-    }
-    std::transform(sums.begin(), sums.end(), pixels.get() + y * row_size, Math::pixel);
-  }
-  return pixels;
+std::vector<std::uint8_t> filter_columns_first(const Image& image, const Taps& columns,
+                                               const Taps& rows) {
+  const auto middle = filter_along_columns<FixedPoint, std::uint8_t>(image.pixels.get(),
+                                                                     image.row_bytes(), 0, rows);
+  return filter_along_rows<FixedPoint, std::uint8_t>(middle.data(), image.channels,
+                                                     image.row_bytes(), rows.first.size(), columns);
+}
+
+/// True if Pillow (13.0 and later) filters along columns first: when the height shrinks by more
+/// than twice what the width shrinks. The order shows where a bicubic overshoot is clipped in
+/// between.
+bool columns_first(const Image& image, std::int64_t height, std::int64_t width) {
+  return height < image.height && 2 * (image.width - width) < image.height - height;
+}
+
+std::shared_ptr<const std::uint8_t> as_pixels(std::vector<std::uint8_t> values) {
+  const auto holder = std::make_shared<const std::vector<std::uint8_t>>(std::move(values));
+  return {holder, holder->data()};
 }
 
 /// Source index of each output position; the position is summed up step by step, as Pillow does,
@@ -187,14 +219,13 @@ std::vector<std::int64_t> nearest_indices(std::int64_t in_size, std::int64_t out
   return indices;
 }
 
-std::shared_ptr<std::uint8_t> nearest(const Image& image, std::int64_t height, std::int64_t width,
-                                      const Window& window) {
+std::vector<std::uint8_t> nearest(const Image& image, std::int64_t height, std::int64_t width,
+                                  const Window& window) {
   const auto rows = nearest_indices(image.height, height, window.top, window.height);
   const auto columns = nearest_indices(image.width, width, window.left, window.width);
   const auto channels = static_cast<std::size_t>(image.channels);
-  std::shared_ptr<std::uint8_t> pixels(new std::uint8_t[rows.size() * columns.size() * channels],
-                                       std::default_delete<std::uint8_t[]>());
-  std::uint8_t* target = pixels.get();
+  std::vector<std::uint8_t> pixels(rows.size() * columns.size() * channels);
+  std::uint8_t* target = pixels.data();
   for (const std::int64_t y : rows) {
     const std::uint8_t* source =
         image.pixels.get() + static_cast<std::size_t>(y) * image.row_bytes();
@@ -217,14 +248,19 @@ Image resample(const Image& image, std::int64_t height, std::int64_t width, cons
   out.height = window.height;
   out.width = window.width;
   if (interpolation == Interpolation::kNearest) {
-    out.pixels = nearest(image, height, width, window);
+    out.pixels = as_pixels(nearest(image, height, width, window));
     return out;
   }
   const auto make_taps = antialias ? antialiased_taps : point_taps;
   const Taps columns = make_taps(image.width, width, window.left, window.width, interpolation);
   const Taps rows = make_taps(image.height, height, window.top, window.height, interpolation);
-  out.pixels = antialias ? filter<FixedPoint>(image, columns, rows)
-                         : filter<FloatingPoint>(image, columns, rows);
+  if (!antialias) {
+    out.pixels = as_pixels(filter_rows_first<FloatingPoint>(image, columns, rows));
+  } else if (columns_first(image, height, width)) {
+    out.pixels = as_pixels(filter_columns_first(image, columns, rows));
+  } else {
+    out.pixels = as_pixels(filter_rows_first<FixedPoint>(image, columns, rows));
+  }
   return out;
 }
 

@@ -10,7 +10,7 @@ namespace hexquant::data {
 /// With antialiasing this is Pillow's `Image.resize`, to the bit: nearest takes the pixel under the
 /// centre; bilinear (triangle) and bicubic (Keys, a = -0.5) are convolutions whose support grows by
 /// the scale when an image shrinks, weights cut off at the border and normalised, in two passes
-/// (rows, then columns) with 22-bit fixed-point weights and 8-bit pixels in between.
+/// (in the order of Pillow 13) with 22-bit fixed-point weights and 8-bit pixels in between.
 /// Without antialiasing: point sampling at half-pixel centres with replicated borders, bicubic
 /// with a = -0.75, as OpenCV and torch do; all in float, rounded once.
 ///
