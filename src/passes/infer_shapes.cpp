@@ -46,12 +46,46 @@ std::vector<std::string> computed_values(const Graph& graph) {
   return values;
 }
 
+/// The graph's first `count` nodes.
+Graph leading_part(const Graph& graph, std::size_t count) {
+  Graph part = graph;
+  const auto nodes = part.node_list();
+  for (std::size_t i = nodes.size(); i-- > count;) part.erase_node(*nodes[i]);
+  return part;
+}
+
+/// Finds the first node with which the model does not load: ONNX Runtime seldom names it.
+[[noreturn]] void blame_node(const Graph& bare, const Error& error) {
+  const auto nodes = bare.node_list();
+  std::size_t loads = 0;
+  std::size_t fails = nodes.size();
+  std::string reason = error.what();
+  while (fails - loads > 1) {
+    const std::size_t middle = loads + (fails - loads) / 2;
+    const Graph part = leading_part(bare, middle);
+    try {
+      const runtime::Session session(part, as_written(), computed_values(part));
+      loads = middle;
+    } catch (const Error& earlier) {
+      fails = middle;
+      reason = earlier.what();
+    }
+  }
+  const Node& node = *nodes[fails - 1];
+  throw Error(ErrorCode::kInvalidModel,
+              format("node '{}' ({}): {}", node.name(), node.op_type(), reason));
+}
+
 /// What ONNX Runtime knows without running: by value, tensors only.
 std::map<std::string, ValueType> declared_types(const Graph& bare) {
   std::map<std::string, ValueType> types;
-  const runtime::Session session(bare, as_written(), computed_values(bare));
-  for (const runtime::ValueSpec& spec : session.outputs()) {
-    if (spec.dtype != DType::kUndefined) types[spec.name] = {spec.dtype, spec.shape};
+  try {
+    const runtime::Session session(bare, as_written(), computed_values(bare));
+    for (const runtime::ValueSpec& spec : session.outputs()) {
+      if (spec.dtype != DType::kUndefined) types[spec.name] = {spec.dtype, spec.shape};
+    }
+  } catch (const Error& error) {
+    blame_node(bare, error);
   }
   return types;
 }
