@@ -78,7 +78,10 @@ class FusionFinder {
     fusions_.head[&next] = head;
     fusions_.tail[head] = &next;
     fusions_.interior.insert(node.output());
-    if (bias != nullptr) fusions_.bias[head] = *bias;
+    if (bias != nullptr) {
+      fusions_.bias[head] = *bias;
+      fusions_.interior.insert(*bias);
+    }
     context_.choices[&next].act_bits = choice.act_bits;
     return true;
   }

@@ -15,7 +15,7 @@ namespace hexquant::plan {
 struct Fusions {
   std::unordered_map<const graph::Node*, const graph::Node*> tail;  ///< head -> last member
   std::unordered_map<const graph::Node*, const graph::Node*> head;  ///< member -> head
-  std::unordered_set<std::string> interior;  ///< values between members: never quantized
+  std::unordered_set<std::string> interior;  ///< between members, fused biases: no activations
   /// MatMul -> the constant that a fused Add adds.
   std::unordered_map<const graph::Node*, std::string> bias;
 

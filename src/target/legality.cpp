@@ -74,7 +74,8 @@ Obstacle weight_obstacle(const Rules& rules, const Node& node, const OpRule& rul
   const auto by_bits = by_type->second.find(act_bits);
   if (by_bits == by_type->second.end() || !contains(by_bits->second, weight.granularity)) {
     return format("{} weights per {} with {}-bit activations are not accepted",
-                  dtype_name(weight.type), granularity_name(weight.granularity), act_bits);
+                  dtype_name(weight.type),
+                  weight.granularity == Granularity::kTensor ? "tensor" : "channel", act_bits);
   }
   if (weight.granularity == Granularity::kChannel) {
     const int axis = channel_axis(rule, node, shape);
