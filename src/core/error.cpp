@@ -40,8 +40,20 @@ const char* severity_name(Severity severity) noexcept {
   return "error";
 }
 
+namespace {
+
+/// Names from damaged files may hold line breaks; messages must not.
+std::string on_one_line(std::string message) {
+  for (char& c : message) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  return message;
+}
+
+}  // namespace
+
 Error::Error(ErrorCode code, const std::string& message)
-    : std::runtime_error(message), code_(code) {}
+    : std::runtime_error(on_one_line(message)), code_(code) {}
 
 namespace detail {
 

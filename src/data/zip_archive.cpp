@@ -245,8 +245,12 @@ std::vector<ZipEntry> read_zip_directory(Bytes archive, const std::string& origi
   std::vector<ZipEntry> entries;
   std::set<std::string> names;
   std::size_t offset = directory.offset;
+  std::size_t unclaimed_bytes = archive.size();
   for (std::uint64_t i = 0; i < directory.entries; ++i) {
     entries.push_back(read_entry(reader, offset, origin));
+    // Entries that share their data would let a small archive unpack to any size.
+    if (entries.back().compressed_bytes > unclaimed_bytes) fail(origin, "zip entries overlap");
+    unclaimed_bytes -= entries.back().compressed_bytes;
     if (!names.insert(entries.back().name).second) {
       fail(origin, "two entries are named '" + entries.back().name + "'");
     }

@@ -207,6 +207,16 @@ TEST(Npz, NeverAllocatesMoreThanTheArchiveCanHold) {
               HasSubstr("compressed bytes cannot hold the announced 2147483647"));
 }
 
+TEST(Npz, RejectsEntriesThatShareTheirData) {
+  std::string archive = zip_bytes({{"a.npy", std::string(200, 'x')}, {"b.npy", ""}});
+  const std::size_t second = archive.rfind("PK\x01\x02");
+  for (const std::size_t field : {20U, 24U}) patch(archive, second + field, 200, 4);
+  patch(archive, second + 42, 0, 4);
+  EXPECT_THAT(error_of(ErrorCode::kInvalidData,
+                       [&] { static_cast<void>(read_zip_directory(as_bytes(archive), "x.npz")); }),
+              HasSubstr("overlap"));
+}
+
 TEST(Npz, RejectsWhatItCannotRead) {
   const std::string good = read_file(test_data("arrays/stored.npz"));
   const std::size_t central = good.find("PK\x01\x02");
