@@ -33,6 +33,7 @@ class QdqWriter {
     const bool is_output = graph_.is_output(name);
     redirect(name, dequantized);
     add("DequantizeLinear", codes, parameters, dequantized, encoding);
+    dequantized_[name] = dequantized;
     if (!is_output && graph_.uses(name).empty()) graph_.erase_initializer(name);
   }
 

@@ -81,6 +81,8 @@ Encoding weight_encoding(const Tensor& weight, const TensorPolicy& policy, bool 
     } else if (clip_search) {
       range = search_clip_range(groups[g], {}, policy.type, policy.symmetric, policy.strict);
     }
+    range.min *= policy.range_factor;
+    range.max *= policy.range_factor;
     const Encoding one = encoding_from_range(range, policy.type, policy.symmetric, policy.strict);
     encoding.scale[g] = one.scale[0];
     encoding.zero_point[g] = one.zero_point[0];
@@ -182,7 +184,9 @@ void quantize_biases(graph::Graph& graph, const QuantPlan& plan, EncodingTable& 
   for (const auto& [name, source] : plan.biases) {
     const Tensor bias = *graph.find_initializer(name);
     check_finite(name, bias.data<float>());
-    const Encoding& activation = encodings.tensors.at(source.activation);
+    const Encoding& activation = source.activation_edge
+                                     ? encodings.edges.at(*source.activation_edge)
+                                     : encodings.tensors.at(source.activation);
     Encoding& weight = encodings.tensors.at(source.weight);
     if (widen_weight_scales(bias.data<float>(), activation.scale[0], weight)) {
       const Tensor& values = *graph.find_initializer(source.weight);

@@ -98,6 +98,19 @@ TEST(InsertQdq, EdgesGetASecondPairBehindTheFirst) {
   EXPECT_EQ(quantized.find_initializer(outer->input(2))->dtype(), DType::kUInt16);
 }
 
+TEST(InsertQdq, EdgesFromConstantsStartBehindTheirDequantize) {
+  EncodingTable encodings;
+  encodings.tensors["w"] = tensor_encoding(DType::kInt8, 1.0F, 0);
+  encodings.edges[{"gemm", 1}] = tensor_encoding(DType::kUInt16, 0.001F, 100);
+  const Graph quantized = insert_qdq(gemm_graph(21), encodings);
+  const Node* outer = quantized.producer(only(quantized, "gemm").input(1));
+  const Node* quantize = quantized.producer(outer->input(0));
+  const Node* inner = quantized.producer(quantize->input(0));
+  ASSERT_NE(inner, nullptr);
+  EXPECT_EQ(inner->op_type(), "DequantizeLinear");
+  EXPECT_EQ(quantized.find_initializer(inner->input(0))->dtype(), DType::kInt8);
+}
+
 TEST(InsertQdq, SixteenBitsNeedOpset21OrTheContribDomain) {
   EncodingTable encodings;
   encodings.tensors["x"] = tensor_encoding(DType::kUInt16, 0.1F, 128);

@@ -50,6 +50,19 @@ TEST(QuantizeWeights, PerChannelByHand) {
   EXPECT_FLOAT_EQ(values[2], 1.27F);
 }
 
+TEST(QuantizeWeights, RangeFactorLeavesTheHighestCodesUnused) {
+  Graph graph;
+  graph.add_initializer("w", Tensor::from<float>({1, 2}, std::vector<float>{3.2639F, -3.2639F}));
+  QuantPlan plan;
+  plan.tensors["w"] = weight_policy(Granularity::kChannel, DType::kInt16);
+  plan.tensors["w"].range_factor = 32767.0F / 32639.0F;
+  EncodingTable encodings;
+  (void)quantize_weights(graph, plan, encodings, {}, silent_progress());
+  EXPECT_FLOAT_EQ(encodings.tensors.at("w").scale[0], 1e-4F);
+  const Tensor codes = quantize_tensor(*graph.find_initializer("w"), encodings.tensors.at("w"));
+  EXPECT_EQ(to_doubles(codes), (std::vector<double>{32639, -32639}));
+}
+
 TEST(QuantizeWeights, NearestRoundingReproducesTheFloatFile) {
   for (const DType type : {DType::kInt4, DType::kInt8, DType::kInt16}) {
     Graph graph;
@@ -153,6 +166,25 @@ TEST(QuantizeBiases, ScaleIsTheProductAndDeadChannelsWidenTheWeight) {
   EXPECT_EQ(to_doubles(codes)[0], 500.0);
   EXPECT_NEAR(graph.find_initializer("b")->data<float>()[1], 3.0F, 1e-5F);
   EXPECT_LE(std::abs(to_doubles(codes)[1]), 1073741824.0 * 1.001);
+}
+
+TEST(QuantizeBiases, ScaleFollowsTheEdgeThatTheLayerReads) {
+  Graph graph;
+  graph.add_initializer("w", Tensor::from<float>({1, 1}, std::vector<float>{1.27F}));
+  graph.add_initializer("b", Tensor::from<float>({1}, std::vector<float>{0.5F}));
+  QuantPlan plan;
+  plan.tensors["w"] = weight_policy(Granularity::kChannel);
+  plan.biases["b"] = {"x", "w", quant::EdgeKey{"layer", 0}};
+  EncodingTable encodings;
+  (void)quantize_weights(graph, plan, encodings, {}, silent_progress());
+  Encoding activation;
+  activation.scale = {0.1F};
+  activation.zero_point = {0};
+  encodings.tensors["x"] = activation;
+  activation.scale = {0.25F};
+  encodings.edges[{"layer", 0}] = activation;
+  quantize_biases(graph, plan, encodings);
+  EXPECT_FLOAT_EQ(encodings.tensors.at("b").scale[0], 0.0025F);
 }
 
 }  // namespace
