@@ -40,6 +40,7 @@ const std::map<std::string, std::vector<std::size_t>>& shape_operands() {
       {"Reshape", {1}},
       {"Resize", {1, 2, 3}},
       {"STFT", {1, 3}},
+      {"SequenceAt", {1}},
       {"Slice", {1, 2, 3, 4}},
       {"Split", {1}},
       {"SplitToSequence", {1}},

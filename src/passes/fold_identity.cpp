@@ -105,9 +105,24 @@ bool are_all(const IntsParameter& parameter, std::int64_t wanted) {
                                 [&](std::int64_t value) { return value == wanted; });
 }
 
+/// Slice along fixed dimensions, each of which it keeps in full. A free dimension may be cut off at
+/// a length that no measured shape has reached.
 bool is_whole_slice(const Graph& graph, const Node& node) {
   if (!are_all(ints_parameter(graph, node, "steps", 4), 1)) return false;
-  return same_shape(graph, node.input(0), node.output());
+  if (!same_shape(graph, node.input(0), node.output())) return false;
+  const auto type = known_type(graph, node.input(0));
+  const IntsParameter axes = ints_parameter(graph, node, "axes", 3);
+  if (!axes.known) return false;
+  const auto rank = static_cast<std::int64_t>(type->shape->size());
+  std::vector<std::int64_t> cut = axes.values.value_or(std::vector<std::int64_t>{});
+  if (!axes.values) {
+    cut.resize(type->shape->size());
+    std::iota(cut.begin(), cut.end(), 0);
+  }
+  return std::all_of(cut.begin(), cut.end(), [&](std::int64_t axis) {
+    if (axis < 0) axis += rank;
+    return axis >= 0 && axis < rank && (*type->shape)[static_cast<std::size_t>(axis)].is_fixed();
+  });
 }
 
 bool pads_nothing(const Graph& graph, const Node& node) {

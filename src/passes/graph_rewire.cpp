@@ -33,6 +33,7 @@ bool bypass_node(Graph& graph, const Node& node, const std::string& source_name)
     const auto index = std::find(names.begin(), names.end(), source) - names.begin();
     graph.erase_node(node);
     graph.replace_uses(source, output);
+    graph.erase_type(source);
     graph.set_output(*producer, static_cast<std::size_t>(index), output);
     return true;
   }

@@ -142,7 +142,7 @@ class Measurement {
     if (!run_base()) return false;
     for (const bool batch : {true, false}) {
       const auto symbols = free_.symbols(batch);
-      if (!symbols.empty()) vary(symbols);
+      if (!symbols.empty()) vary(symbols, batch);
     }
     return true;
   }
@@ -177,31 +177,40 @@ class Measurement {
     return false;
   }
 
-  /// A second sample in which all these dimensions have another size.
-  void vary(const std::vector<std::string>& symbols) {
-    const auto halves = std::all_of(symbols.begin(), symbols.end(), [&](const auto& symbol) {
-      return base_.sizes.at(symbol) % 2 == 0;
-    });
+  /// More samples, in which all these dimensions have another size. Half the size, besides double,
+  /// finds dimensions that are cut off at some length.
+  void vary(const std::vector<std::string>& symbols, bool batch) {
     std::string reason;
-    for (const bool halve : {false, true}) {
-      if (halve && !halves) continue;
-      Sizes sizes = base_.sizes;
-      for (const std::string& symbol : symbols) {
-        sizes[symbol] = halve ? sizes[symbol] / 2 : sizes[symbol] * 2;
-      }
-      try {
-        Shapes shapes = probe_.run(free_.feeds(example_, sizes));
-        varied_.push_back({std::move(sizes), std::move(shapes)});
-        return;
-      } catch (const Error& error) {
-        if (reason.empty()) reason = error.what();
-      }
-    }
+    const bool doubled = sample(scaled(symbols, 2, 1), reason);
+    const bool can_halve =
+        std::all_of(symbols.begin(), symbols.end(),
+                    [&](const std::string& symbol) { return base_.sizes.at(symbol) % 2 == 0; });
+    if (can_halve && !(batch && doubled) && sample(scaled(symbols, 1, 2), reason)) return;
+    if (doubled) return;
     is_complete_ = false;
     report_.findings.push_back(
         {"free-dimension-untested", Severity::kInfo, format("{}", join(symbols, ", ")),
          "the model runs with one size of this input dimension only: " + reason,
          "fix the input shapes"});
+  }
+
+  Sizes scaled(const std::vector<std::string>& symbols, std::int64_t factor,
+               std::int64_t divisor) const {
+    Sizes sizes = base_.sizes;
+    for (const std::string& symbol : symbols) sizes[symbol] = sizes[symbol] * factor / divisor;
+    return sizes;
+  }
+
+  /// @param reason  set to the first failure's
+  bool sample(Sizes sizes, std::string& reason) {
+    try {
+      Shapes shapes = probe_.run(free_.feeds(example_, sizes));
+      varied_.push_back({std::move(sizes), std::move(shapes)});
+      return true;
+    } catch (const Error& error) {
+      if (reason.empty()) reason = error.what();
+      return false;
+    }
   }
 
   Dim dimension(std::size_t index, std::size_t axis) const {

@@ -10,8 +10,8 @@ namespace hexquant::passes {
 ///
 /// ONNX Runtime's own inference answers first. The shapes that it leaves open are measured: the
 /// model runs once on `example`, once with the batch (a free first dimension of an input) doubled,
-/// and once with all other free dimensions doubled (halved where doubling fails), the example
-/// being repeated along them. Dimensions that never change are fixed; those that follow an input's
+/// and with all other free dimensions doubled and halved (where that works), the example being
+/// repeated along them. Dimensions that never change are fixed; those that follow an input's
 /// dimension carry its symbol; others stay free. Only Shape(value) is fetched, so memory is that of
 /// an ordinary inference. Shapes that depend on data (see data_dependent_shapes) are not measured.
 ///

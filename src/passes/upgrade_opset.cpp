@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "core/format.h"
+#include "hexquant/error.h"
 #include "passes/opset_adapters.h"
+#include "runtime/session.h"
 
 namespace hexquant::passes {
 namespace {
@@ -64,6 +66,19 @@ std::optional<Obstacle> upgrade(Graph& graph, PassReport& report) {
   return std::nullopt;
 }
 
+/// An operator may have lost, or not yet got, a kernel for its element type.
+std::optional<Obstacle> find_missing_kernel(const Graph& upgraded) {
+  runtime::SessionOptions options;
+  options.optimize = false;
+  try {
+    const runtime::Session session(upgraded, options);
+  } catch (const Error& error) {
+    return Obstacle{upgraded.info.graph_name,
+                    format("it does not load otherwise: {}", error.what())};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 PassReport upgrade_opset(Graph& graph) {
@@ -71,7 +86,9 @@ PassReport upgrade_opset(Graph& graph) {
   if (graph.opset() >= kInternalOpset) return report;
   // Tensors are shared, so the copy is cheap; it makes a failed attempt leave nothing behind.
   Graph upgraded = graph;
-  if (const auto obstacle = upgrade(upgraded, report)) {
+  auto obstacle = upgrade(upgraded, report);
+  if (!obstacle) obstacle = find_missing_kernel(upgraded);
+  if (obstacle) {
     report.applied_to.clear();
     report.findings.push_back(not_raised(graph, *obstacle));
     return report;

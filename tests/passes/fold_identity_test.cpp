@@ -80,6 +80,18 @@ TEST(FoldIdentity, FoldsPadsSlicesAndExpandsThatKeepTheShape) {
   EXPECT_EQ(nodes_left(larger), 1U);
 }
 
+TEST(FoldIdentity, ASliceOfAFreeDimensionMayCutMoreThanWasMeasured) {
+  Graph graph = chain({{"Slice", {"x", "start", "end", "axis"}, {"last"}}});
+  add_ints(graph, "start", {0});
+  add_ints(graph, "end", {4});
+  add_ints(graph, "axis", {0});
+  (void)infer_shapes(graph, {});
+  ASSERT_EQ(graph.find_type("last")->shape->front().symbol, "N") << "as seen for N = 1 and 2";
+  const Graph original = graph;
+  EXPECT_TRUE(fold_identity(graph).applied_to.empty());
+  test::expect_same_outputs(original, graph, 0.0, {{"N", 6}});
+}
+
 TEST(FoldIdentity, MergesTransposes) {
   const Ints to_nhwc = {0, 2, 3, 1};
   const Ints to_nchw = {0, 3, 1, 2};

@@ -126,6 +126,19 @@ TEST(InferShapes, HalvesWhereDoublingFails) {
   EXPECT_EQ(dims_of(graph, "embedded"), (Dims{{-1, "L"}}));
 }
 
+TEST(InferShapes, SeesDimensionsThatAreCutOff) {
+  // x[:, :5] has 5 columns for 8 and for 16, but 4 for 4.
+  Graph graph = test::empty_graph();
+  graph.add_input("x", test::value_type(DType::kFloat32, {kBatch, test::symbol("L")}));
+  graph.add_initializer("begin", test::ints({0}));
+  graph.add_initializer("end", test::ints({5}));
+  graph.add_initializer("axis", test::ints({1}));
+  graph.add_node({"Slice", {"x", "begin", "end", "axis"}, {"y"}});
+  graph.add_output("y");
+  (void)infer_shapes(graph, example({1, 8}));
+  EXPECT_EQ(dims_of(graph, "y"), (Dims{kBatch, kFree}));
+}
+
 TEST(InferShapes, SaysWhenAFreeDimensionCannotVary) {
   // Reshape to a constant batch of 1.
   Graph graph = test::empty_graph();
