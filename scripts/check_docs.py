@@ -60,7 +60,10 @@ def help_texts(program):
     """{file name: text} of the help of the program and of each of its commands."""
 
     def help_of(*command):
-        run = subprocess.run([program, *command, "--help"], capture_output=True, text=True, check=False, timeout=60)
+        # The usage line repeats the name that the program was started by.
+        run = subprocess.run(
+            ["hexquant", *command, "--help"], executable=program, capture_output=True, text=True, check=False, timeout=60
+        )
         if run.returncode != 0:
             raise RuntimeError(f"{' '.join(command) or 'hexquant'} --help exits with {run.returncode}: {run.stderr.strip()}")
         return run.stdout
