@@ -6,6 +6,7 @@
 
 #include "calibrate/channel_accumulator.h"
 #include "calibrate/gram_accumulator.h"
+#include "calibrate/row_maxima.h"
 #include "calibrate/value_accumulator.h"
 #include "core/format.h"
 #include "core/parallel.h"
@@ -23,6 +24,7 @@ struct ValueTask {
   std::string name;
   bool statistics = false;  // false: only input of a Gram matrix
   bool histogram = false;
+  bool row_maxima = false;
   std::unique_ptr<ChannelAccumulator> channels;
   std::vector<std::unique_ptr<GramAccumulator>> grams;
   std::vector<std::string> gram_nodes;
@@ -32,8 +34,10 @@ struct ValueTask {
 struct Worker {
   explicit Worker(const std::vector<ValueTask>& tasks) : count(std::make_unique<CountScratch>()) {
     for (const ValueTask& task : tasks) values.emplace_back(task.histogram);
+    rows.resize(tasks.size());
   }
   std::vector<ValueAccumulator> values;
+  std::vector<RowMaxima> rows;
   std::unique_ptr<CountScratch> count;
   GramScratch gram;
 };
@@ -44,13 +48,14 @@ std::vector<ValueTask> make_tasks(const Graph& graph, const std::map<std::string
   std::map<std::string, std::size_t> index;
   const auto task_of = [&](const std::string& name) -> ValueTask& {
     const auto [found, added] = index.emplace(name, tasks.size());
-    if (added) tasks.push_back({name, false, false, nullptr, {}, {}});
+    if (added) tasks.push_back({name, false, false, false, nullptr, {}, {}});
     return tasks[found->second];
   };
   for (const auto& [name, tap] : taps) {
     ValueTask& task = task_of(name);
     task.statistics = true;
     task.histogram = tap.histogram;
+    task.row_maxima = tap.row_maxima;
     if (tap.channel_moments) {
       task.channels = std::make_unique<ChannelAccumulator>(name, tap.channel_axis);
     }
@@ -70,25 +75,14 @@ void add_values(const TapView& view, ValueAccumulator& values, CountScratch& scr
   const std::int64_t elements = element_count(view.shape);
   const std::int64_t lanes = block == 1 ? 0 : view.shape[1] % block;
   if (lanes == 0) return values.add(view.floats(), static_cast<std::size_t>(elements), scratch);
-  const auto real = static_cast<std::size_t>(lanes);
   const std::int64_t plane = view.shape[2] * view.shape[3];
   const std::int64_t full = view.shape[1] / block * block * plane;
   const float* next = view.floats();
   for (std::int64_t n = 0; n < view.shape[0]; ++n) {
-    values.add(next, static_cast<std::size_t>(full), scratch);
-    next += full;
-    std::size_t gathered = 0;
-    for (std::int64_t i = 0; i < plane; ++i, next += block) {
-      if (gathered + real > scratch.gathered.size()) {
-        values.add(scratch.gathered.data(), gathered, scratch);
-        gathered = 0;
-      }
-      for (std::size_t lane = 0; lane < real; ++lane) {
-        scratch.gathered[gathered + lane] = next[lane];
-      }
-      gathered += real;
-    }
-    values.add(scratch.gathered.data(), gathered, scratch);
+    if (full > 0) values.add(next, static_cast<std::size_t>(full), scratch);
+    values.add_lanes(next + full, static_cast<std::size_t>(plane), static_cast<std::size_t>(lanes),
+                     static_cast<std::size_t>(block), scratch);
+    next += full + plane * block;
   }
 }
 
@@ -147,6 +141,7 @@ class Calibration {
                          dtype_name(view.dtype)));
     }
     if (task.statistics) add_values(view, worker.values[view.index], *worker.count);
+    if (task.row_maxima) worker.rows[view.index].add(view);
     if (task.channels) task.channels->add(view, sample);
     for (const auto& gram : task.grams) gram->add(view, sample, worker.gram);
   }
@@ -169,7 +164,11 @@ class Calibration {
   [[nodiscard]] quant::ValueStatistics value_statistics(std::size_t index) {
     const ValueTask& task = tasks_[index];
     ValueAccumulator total(task.histogram);
-    for (const auto& worker : idle_) total.merge(worker->values[index]);
+    RowMaxima rows;
+    for (const auto& worker : idle_) {
+      total.merge(worker->values[index]);
+      rows.merge(worker->rows[index]);
+    }
     quant::ValueStatistics statistics = total.finish();
     if (statistics.count == 0) {
       throw Error(
@@ -179,6 +178,7 @@ class Calibration {
                  task.name, dataset_.size() * dataset_.batch_size(), statistics.non_finite_count));
     }
     if (task.channels) statistics.channels = task.channels->moments();
+    if (task.row_maxima) rows.finish(statistics);
     return statistics;
   }
 

@@ -15,7 +15,8 @@ namespace hexquant::calibrate {
 struct Tap {
   bool histogram = true;  ///< false: only min, max and counts
   bool channel_moments = false;
-  int channel_axis = 1;  ///< negative: from the end
+  int channel_axis = 1;     ///< negative: from the end
+  bool row_maxima = false;  ///< the smallest maximum of a row along the last axis
 };
 
 /// A layer whose input Gram matrix is wanted (Conv, ConvTranspose, Gemm or MatMul by node name).

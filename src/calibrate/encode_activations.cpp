@@ -20,6 +20,27 @@ const std::string& representative(const QuantPlan& plan, const std::string& name
   return found->second.shares_encoding_of;
 }
 
+/// True if every reader of the value is a Softmax over its last axis.
+bool feeds_softmax_only(const graph::Graph& graph, const std::string& value) {
+  const auto& readers = graph.uses(value);
+  return !readers.empty() && !graph.is_output(value) &&
+         std::all_of(readers.begin(), readers.end(), [](const graph::Use& use) {
+           return use.index == 0 && use.node->is("Softmax") &&
+                  use.node->int_attribute("axis", -1) == -1;
+         });
+}
+
+/// Range of a Softmax input: everything that can still change a code of the output.
+///
+/// Entries more than ln(2^(bits+1) n) below their row's maximum add less than half an output step
+/// together, for rows of n entries, so the range starts that far below the smallest row maximum.
+/// An attention mask of -10000 or -3e38 therefore saturates instead of eating the whole grid.
+Range softmax_range(const quant::ValueStatistics& values, int bits) {
+  const double margin = std::log(std::ldexp(static_cast<double>(values.row_length), bits + 1));
+  const auto floor = static_cast<float>(*values.smallest_row_max - margin);
+  return {std::max(values.min, floor), values.max};
+}
+
 bool needs_statistics(const TensorPolicy& policy) {
   return !policy.fixed_range && !policy.fixed_encoding;
 }
@@ -58,7 +79,9 @@ class ActivationEncoder {
     }
     const auto found = statistics_.values.find(source);
     HEXQUANT_CHECK(found != statistics_.values.end(), "no statistics of '" + source + "'");
-    return choose_range(found->second, observer_, dtype_bits(policy.type), policy.symmetric);
+    const int bits = dtype_bits(policy.type);
+    if (found->second.smallest_row_max) return softmax_range(found->second, bits);
+    return choose_range(found->second, observer_, bits, policy.symmetric);
   }
 
   const graph::Graph& graph_;
@@ -90,7 +113,8 @@ std::map<std::string, Tap> taps_for_plan(const graph::Graph& graph, const QuantP
   std::map<std::string, Tap> taps;
   const auto add = [&](const std::string& value, const TensorPolicy& policy) {
     const std::string& source = representative(plan, value);
-    if (needs_statistics(policy) && graph.find_initializer(source) == nullptr) taps[source] = {};
+    if (!needs_statistics(policy) || graph.find_initializer(source) != nullptr) return;
+    taps[source].row_maxima = feeds_softmax_only(graph, source);
   };
   for (const auto& [name, policy] : plan.tensors) {
     if (policy.role == Role::kActivation) add(name, policy);

@@ -55,6 +55,25 @@ void ValueAccumulator::add(const float* data, std::size_t count, CountScratch& s
   flush(scratch);
 }
 
+void ValueAccumulator::add_lanes(const float* data, std::size_t rows, std::size_t lanes,
+                                 std::size_t stride, CountScratch& scratch) {
+  const std::size_t rows_a_chunk = kScanChunk / lanes;
+  for (std::size_t begin = 0; begin < rows; begin += rows_a_chunk) {
+    float* next = scratch.gathered.data();
+    const std::size_t end = std::min(rows, begin + rows_a_chunk);
+    for (std::size_t row = begin; row < end; ++row) {
+      for (std::size_t lane = 0; lane < lanes; ++lane) *next++ = data[row * stride + lane];
+    }
+    const auto gathered = static_cast<std::size_t>(next - scratch.gathered.data());
+    if (histogram_) {
+      add_chunk(scratch.gathered.data(), gathered, scratch);
+    } else {
+      add_range(scratch.gathered.data(), gathered);
+    }
+  }
+  if (histogram_) flush(scratch);
+}
+
 void ValueAccumulator::add_range(const float* data, std::size_t count) {
   const std::size_t kStep = std::size_t{1} << 30;  // the counters of a scan have 32 bits
   for (std::size_t begin = 0; begin < count; begin += kStep) {

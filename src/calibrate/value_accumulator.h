@@ -30,6 +30,9 @@ class ValueAccumulator {
   explicit ValueAccumulator(bool histogram, const ScanKernels& kernels = best_scan_kernels());
 
   void add(const float* data, std::size_t count, CountScratch& scratch);
+  /// Adds the first `lanes` of each row of `stride` elements.
+  void add_lanes(const float* data, std::size_t rows, std::size_t lanes, std::size_t stride,
+                 CountScratch& scratch);
   void merge(const ValueAccumulator& other);
   /// Statistics so far, `channels` left empty.
   [[nodiscard]] quant::ValueStatistics finish() const;
