@@ -18,12 +18,19 @@ struct DataRecipe {
   std::int64_t skip = 0;            ///< leading samples left out
   std::string sampling = "first";   ///< first | even | random
   bool native_input_files = false;  ///< raw files hold the model's own types, not float32
+
+  /// A recipe that uses every sample.
+  static DataRecipe all_samples() {
+    DataRecipe data;
+    data.samples = 0;
+    return data;
+  }
 };
 
 /// How the result is scored. Disabled: SQNR of the outputs over at most 16 calibration samples.
 struct EvaluationRecipe {
   bool enabled = false;
-  DataRecipe data{.sources = {}, .samples = 0};  ///< no sources: the calibration data
+  DataRecipe data = DataRecipe::all_samples();  ///< no sources: the calibration data
   std::string labels;  ///< .npy, labels.csv or text; may be empty when the data carries labels
   /// top1 | top5 | cosine | sqnr | spearman-pairs | perplexity | exec:PROGRAM; empty = top1 when
   /// labels are known, else sqnr

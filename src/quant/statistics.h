@@ -51,6 +51,10 @@ struct ValueStatistics {
   std::uint64_t non_finite_count = 0;  ///< NaN and infinities, left out of everything else
   Histogram histogram;                 ///< empty when only min and max were asked for
   std::optional<ChannelMoments> channels;
+  /// Smallest of the row maxima along the last axis and that axis' length: what a Softmax over it
+  /// needs to know. Set for row_maxima taps only.
+  std::optional<float> smallest_row_max;
+  std::int64_t row_length = 0;
 };
 
 /// Second moments of a layer's input columns x (im2col patches for convolutions), for each group:

@@ -198,7 +198,7 @@ void RecipeOptions::overlay_evaluation(EvaluationRecipe& evaluation) const {
   if (given("--lengths")) evaluation.lengths = values.lengths;
   if (given("--evaluate")) {
     evaluation.enabled = true;
-    for (const std::string& count : evaluate_) {
+    for (const std::string& count : split_list(evaluate_)) {
       evaluation.data.samples = parse_integer(count, "--evaluate");
     }
   }
