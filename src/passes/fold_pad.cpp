@@ -134,6 +134,14 @@ bool accepts(const Graph& graph, const Node& reader, const Node& pad, const Spat
   return false;
 }
 
+/// True if the padding could have been part of a layer.
+bool has_layer_reader(const Graph& graph, const Node& pad) {
+  const auto& uses = graph.uses(pad.output());
+  return std::any_of(uses.begin(), uses.end(), [](const graph::Use& use) {
+    return use.node->is("Conv") || use.node->is("AveragePool") || use.node->is("MaxPool");
+  });
+}
+
 /// Why the Pad must stay; "" when every reader takes it.
 std::string find_obstacle(const Graph& graph, const Node& pad, const SpatialPads& pads) {
   if (graph.is_output(pad.output())) return "it is a graph output";
@@ -173,6 +181,7 @@ PassReport fold_pad(Graph& graph) {
     const auto pads = spatial_zero_pads(graph, *pad);
     if (!pads) continue;
     const std::string obstacle = find_obstacle(graph, *pad, *pads);
+    if (!obstacle.empty() && !has_layer_reader(graph, *pad)) continue;
     if (!obstacle.empty()) {
       report.findings.push_back({"pad-not-folded", Severity::kInfo, pad->name(),
                                  "the Pad stays, because " + obstacle,

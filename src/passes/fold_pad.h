@@ -15,8 +15,8 @@ namespace hexquant::passes {
 /// - MaxPool: its own padding never wins but a zero can, so only where the padded tensor is known
 ///   to be >= 0 (Relu, Clip from 0, Sigmoid, Softmax ... before it); not with Indices, ceil_mode or
 ///   dilations.
-/// Pools also need pads smaller than the kernel, as ONNX demands. A Pad that stays because of a
-/// reader gives the finding "pad-not-folded".
+/// Pools also need pads smaller than the kernel, as ONNX demands. A Pad before a Conv or pool
+/// that stays gives the finding "pad-not-folded".
 [[nodiscard]] PassReport fold_pad(graph::Graph& graph);
 
 }  // namespace hexquant::passes

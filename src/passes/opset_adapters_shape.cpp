@@ -88,7 +88,6 @@ std::string adapt_softmax(Graph& graph, const Node& node) {
   graph.set_input(node, 0, flat);
   graph.set_attribute(node, "axis", std::int64_t{-1});
   graph.set_output(node, 0, flat_result);
-  graph.erase_type(output);
   graph.insert_after(node, {"Reshape", {flat_result, shape}, {output}});
   return "";
 }

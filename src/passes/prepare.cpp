@@ -57,6 +57,7 @@ std::vector<PassReport> prepare(graph::Graph& graph, const PrepareOptions& optio
 
   note(infer_shapes(graph, options.example));
   note(upgrade_opset(graph));
+  note(complete_shapes(graph, options.example));
   note(propagate_shapes(graph));
   // A no-op that goes may bring two others together.
   while (note(fold_identity(graph))) note(complete_shapes(graph, options.example));

@@ -227,6 +227,14 @@ TEST_P(Upgradable, KeepsTheFunction) {
 INSTANTIATE_TEST_SUITE_P(Operators, Upgradable, ::testing::ValuesIn(upgradable()),
                          [](const auto& info) { return std::string(info.param.name); });
 
+TEST(UpgradeOpset, KeepsKnownTypes) {
+  for (const OldNode& old : upgradable()) {
+    Graph graph = build(old);
+    (void)upgrade_opset(graph);
+    EXPECT_NE(graph.find_type("y0"), nullptr) << old.name;
+  }
+}
+
 /// The old form must not load as it is, or else the rewrite proves nothing.
 TEST(UpgradeOpset, RenamingTheVersionAloneWouldChangeTheFunction) {
   const std::vector<std::string> changed = {"softmax_default_4d", "softmax_middle",
