@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
       "is absent, 70 internal error. 'hexquant COMMAND --help' explains each command.");
   cli::CommandContext context;
   cli::add_quantize_command(program, context);
+  cli::add_evaluate_command(program, context);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

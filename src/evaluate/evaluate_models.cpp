@@ -87,6 +87,31 @@ std::string token_input(const Session& session) {
               "metric perplexity needs a model with an int64 input of tokens");
 }
 
+/// True for [N, C], [C] and [N, C, 1, 1]: one row for each sample.
+bool is_row(const ValueSpec& spec) {
+  std::size_t wide = 0;
+  for (std::size_t i = 1; i < spec.shape.size(); ++i) {
+    if (spec.shape[i].value != 1) ++wide;
+  }
+  return wide <= 1;
+}
+
+/// Index of the output that the task scores: the one it names, else the first floating one of the
+/// rank that its metric reads, else the first.
+std::size_t task_output(const Task& task, const Session& session) {
+  const std::vector<ValueSpec>& outputs = session.outputs();
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const bool fits = task.output.empty()
+                          ? is_floating(outputs[i].dtype) &&
+                                (task.metric.kind == MetricKind::kPerplexity) != is_row(outputs[i])
+                          : outputs[i].name == task.output;
+    if (fits) return i;
+  }
+  if (task.output.empty()) return 0;
+  throw Error(ErrorCode::kInvalidArgument, format("the model has no output '{}', only [{}]",
+                                                  task.output, join(names_of(outputs), ", ")));
+}
+
 class Evaluation {
  public:
   Evaluation(const Model& reference, const std::vector<Model>& candidates, const Task& task,
@@ -103,6 +128,7 @@ class Evaluation {
     if (task_.metric.kind == MetricKind::kPerplexity && task_.token_input.empty()) {
       task_.token_input = token_input(models_.front().session);
     }
+    output_ = task_output(task_, models_.front().session);
   }
 
   EvaluationResult run() {
@@ -164,13 +190,12 @@ class Evaluation {
                               std::vector<Difference>(models_.front().session.outputs().size()));
     record.agreements.resize(models_.size() - 1);
     const data::Sample sample = task_.data->load(index);
-    std::vector<Tensor> first_outputs = compare_all(index, sample, record);
+    const std::vector<Tensor> first = compare_all(index, sample, record);
     if (task_.data_b == nullptr || task_.metric.kind != MetricKind::kSpearmanPairs) return;
-    const data::Sample second = task_.data_b->load(index);
-    const std::vector<Tensor> second_outputs = compare_all(index, second, record);
+    const std::vector<Tensor> second = compare_all(index, task_.data_b->load(index), record);
     for (std::size_t m = 0; m < models_.size(); ++m) {
-      const TaskRows a = task_rows(task_, first_outputs[m]);
-      const TaskRows b = task_rows(task_, second_outputs[m]);
+      const TaskRows a = task_rows(task_, first[m]);
+      const TaskRows b = task_rows(task_, second[m]);
       for (std::int64_t r = 0; r < a.samples; ++r) {
         record.scores[m][static_cast<std::size_t>(r)].similarity =
             cosine_similarity(a.row(r), b.row(r));
@@ -178,24 +203,24 @@ class Evaluation {
     }
   }
 
-  /// Runs all models on one sample, adds to the record, returns each model's first output.
+  /// Runs all models on one sample, adds to the record, returns each model's scored output.
   std::vector<Tensor> compare_all(std::int64_t index, const data::Sample& sample,
                                   ItemRecord& record) const {
     const std::vector<Tensor> reference = infer(0, sample, index, record.seconds[0]);
-    const TaskRows reference_rows = task_rows(task_, reference.front());
+    const TaskRows reference_rows = task_rows(task_, reference[output_]);
     record.scores[0] = score_item(task_, index, sample, reference_rows);
     write_outputs(0, index, reference);
-    std::vector<Tensor> first_outputs = {reference.front()};
+    std::vector<Tensor> scored = {reference[output_]};
     for (std::size_t m = 1; m < models_.size(); ++m) {
       const std::vector<Tensor> outputs = infer(m, sample, index, record.seconds[m]);
       compare_outputs(m, reference, outputs, record.differences[m - 1]);
-      const TaskRows rows = task_rows(task_, outputs.front());
+      const TaskRows rows = task_rows(task_, outputs[output_]);
       record.scores[m] = score_item(task_, index, sample, rows);
       record.agreements[m - 1] = compare_rows(task_, index, sample, reference_rows, rows);
       write_outputs(m, index, outputs);
-      first_outputs.push_back(outputs.front());
+      scored.push_back(outputs[output_]);
     }
-    return first_outputs;
+    return scored;
   }
 
   void write_outputs(std::size_t model, std::int64_t index,
@@ -321,6 +346,7 @@ class Evaluation {
   int threads_;
   ProgressSink& progress_;
   std::vector<LoadedModel> models_;
+  std::size_t output_ = 0;  ///< of the reference, the one that is scored
   std::vector<ItemRecord> records_;
   std::unique_ptr<ScratchDirectory> scratch_;
   std::vector<OutputFolder> folders_;

@@ -49,7 +49,7 @@ struct CandidateScore {
   double loss = 0.0;
   /// 95 % interval of candidate - reference (top1, top5).
   std::optional<Interval> difference_interval;
-  /// Share of rows (samples; predictions for perplexity) with the same argmax of the first output;
+  /// Share of rows (samples; predictions for perplexity) with the same argmax of the scored output;
   /// NaN for pairs and external programs.
   double agreement = 0.0;
   double kl = 0.0;     ///< mean softmax_kl over the same rows, nats; NaN likewise

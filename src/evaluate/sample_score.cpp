@@ -71,9 +71,9 @@ TaskRows task_rows(const Task& task, const Tensor& output) {
   TaskRows result;
   if (task.metric.kind == MetricKind::kPerplexity) {
     if (shape.size() < 2 || output.empty() || output.size() % (batch * shape.back()) != 0) {
-      throw Error(ErrorCode::kInvalidModel,
-                  "perplexity needs logits [1, positions, tokens] as first output, got " +
-                      shape_text(shape));
+      throw Error(
+          ErrorCode::kInvalidModel,
+          "perplexity needs logits [1, positions, tokens], got an output " + shape_text(shape));
     }
     result.columns = shape.back();
     result.rows_per_sample = output.size() / (batch * shape.back());
@@ -81,7 +81,7 @@ TaskRows task_rows(const Task& task, const Tensor& output) {
     const bool needs_batch = task.scores_labels() || task.metric.kind == MetricKind::kSpearmanPairs;
     if (needs_batch && !has_batch) {
       throw Error(ErrorCode::kInvalidModel,
-                  format("{} needs one row for each of {} samples as first output, got shape {}",
+                  format("{} needs one row for each of {} samples, got an output {}",
                          task.metric.name(), batch, shape_text(shape)));
     }
     result.columns = has_batch ? output.size() / batch : output.size();
@@ -145,7 +145,7 @@ RowAgreement compare_rows(const Task& task, std::int64_t item, const data::Sampl
   if (kind == MetricKind::kSpearmanPairs || kind == MetricKind::kExternal) return {};
   if (reference.values.shape() != other.values.shape()) {
     throw Error(ErrorCode::kInvalidModel,
-                format("first output has shape {}, the reference's has {}",
+                format("scored output has shape {}, the reference's has {}",
                        shape_text(other.values.shape()), shape_text(reference.values.shape())));
   }
   std::vector<std::int64_t> rows(static_cast<std::size_t>(reference.samples), 1);

@@ -29,7 +29,7 @@ struct RowAgreement {
   double kl = 0.0;            ///< sum over rows of softmax_kl
 };
 
-/// The tensor a task looks at: the first output of a model for one item of the data set, as float
+/// The tensor a task looks at: the scored output of a model for one item of the data set, as float
 /// rows.
 ///
 /// top1, top5, cosine, sqnr, pairs: one row for each sample, all elements of its output;

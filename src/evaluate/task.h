@@ -43,9 +43,12 @@ struct Task {
   const data::Dataset* data_b = nullptr;  ///< spearman-pairs: second element of each pair
   std::vector<double> scores;             ///< spearman-pairs: similarity that people gave
   std::vector<std::int64_t> lengths;      ///< perplexity: tokens of each row; empty = whole rows
-  std::string token_input;                ///< perplexity: input that holds the tokens
-  std::filesystem::path labels_file;      ///< exec: handed to the program as it is; may be empty
-  double time_limit_s = 600.0;            ///< exec: for each run of the program
+  /// Output that is scored; empty = the first floating-point one of the rank the metric reads: one
+  /// row a sample ([N, C]), or positions by tokens for perplexity ([N, S, V]); else the first.
+  std::string output;
+  std::string token_input;            ///< perplexity: input that holds the tokens
+  std::filesystem::path labels_file;  ///< exec: handed to the program as it is; may be empty
+  double time_limit_s = 600.0;        ///< exec: for each run of the program
 
   [[nodiscard]] std::int64_t samples() const { return data->size() * data->batch_size(); }
   [[nodiscard]] bool scores_labels() const noexcept {

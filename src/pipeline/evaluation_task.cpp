@@ -1,10 +1,11 @@
 #include "pipeline/evaluation_task.h"
 
-#include <cmath>
+#include <algorithm>
 #include <utility>
 
 #include "core/format.h"
 #include "data/npy.h"
+#include "data/selection.h"
 #include "hexquant/error.h"
 #include "pipeline/quantize_options.h"
 #include "pipeline/quantize_pipeline.h"
@@ -75,35 +76,43 @@ Selection select_data(const EvaluationRecipe& evaluation, const DataRecipe& cali
   return calibrated_samples(calibration, evaluation.data.samples, seed, inputs);
 }
 
-std::vector<std::int64_t> read_integers(const std::string& path, std::int64_t count) {
-  if (path.empty()) return {};
-  std::vector<std::int64_t> values = to_int64s(data::read_npy(path));
-  if (static_cast<std::int64_t>(values.size()) < count) {
+/// Elements of a per-sample file [N] that belong to the selected samples.
+template <typename T>
+std::vector<T> select_values(const std::string& path, const std::vector<T>& all,
+                             const Selection& selection) {
+  const std::vector<std::int64_t> rows =
+      data::select_samples(static_cast<std::int64_t>(all.size()), selection.options);
+  const auto count =
+      static_cast<std::size_t>(selection.data->size() * selection.data->batch_size());
+  if (rows.size() < count) {
     throw Error(ErrorCode::kInvalidData,
-                format("{}: {} values, expected at least {}", path, values.size(), count));
+                format("{}: values for {} of {} samples", path, rows.size(), count));
   }
-  values.resize(static_cast<std::size_t>(count));
+  std::vector<T> values;
+  for (std::size_t i = 0; i < count; ++i) {
+    values.push_back(all[static_cast<std::size_t>(rows[i])]);
+  }
   return values;
 }
 
-std::vector<double> read_scores(const std::string& path, std::int64_t count) {
-  if (path.empty()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "metric spearman-pairs: no scores given (--labels scores.npy)");
+void read_pairs(const EvaluationRecipe& evaluation, const std::vector<data::ModelInput>& inputs,
+                Selection& selection, EvaluationTask& result) {
+  if (!evaluation.labels.empty()) {
+    result.task.scores =
+        select_values(evaluation.labels, to_doubles(data::read_npy(evaluation.labels)), selection);
   }
-  std::vector<double> values = to_doubles(data::read_npy(path));
-  if (static_cast<std::int64_t>(values.size()) < count) {
-    throw Error(ErrorCode::kInvalidData,
-                format("{}: {} scores, expected at least {}", path, values.size(), count));
-  }
-  values.resize(static_cast<std::size_t>(count));
-  return values;
+  if (evaluation.data_b.empty()) return;  // check_task names what is missing
+  data::DataOptions second = selection.options;
+  second.sources = {evaluation.data_b};
+  result.data_b = data::open_dataset(second, inputs);
+  result.task.data_b = result.data_b.get();
 }
 
-evaluate::Metric choose_metric(const EvaluationRecipe& evaluation) {
+evaluate::Metric choose_metric(const EvaluationRecipe& evaluation,
+                               const data::DataOptions& options) {
   if (!evaluation.metric.empty()) return evaluate::parse_metric(evaluation.metric);
-  if (!evaluation.enabled || evaluation.labels.empty()) return {evaluate::MetricKind::kSqnr, {}};
-  return {evaluate::MetricKind::kTop1, {}};
+  const bool labelled = !evaluation.labels.empty() || data::has_labels(options);
+  return {labelled ? evaluate::MetricKind::kTop1 : evaluate::MetricKind::kSqnr, {}};
 }
 
 }  // namespace
@@ -113,39 +122,25 @@ EvaluationTask open_evaluation(const EvaluationRecipe& evaluation, const DataRec
   const std::vector<data::ModelInput> inputs = model_inputs(graph);
   Selection selection = select_data(evaluation, calibration, seed, inputs, findings);
   EvaluationTask result;
-  result.data = std::move(selection.data);
-  result.task.data = result.data.get();
-  if (!evaluation.enabled) return result;
-
   evaluate::Task& task = result.task;
-  task.metric = choose_metric(evaluation);
-  task.labels_file = evaluation.labels;
-  const std::int64_t count = result.data->size();
-  switch (task.metric.kind) {
-    case evaluate::MetricKind::kSpearmanPairs: {
-      task.scores = read_scores(evaluation.labels, selection.options.skip + count);
-      task.scores.erase(task.scores.begin(), task.scores.begin() + selection.options.skip);
-      selection.options.sources = {evaluation.data_b};
-      if (evaluation.data_b.empty()) break;  // check_task names what is missing
-      result.data_b = data::open_dataset(selection.options, inputs);
-      task.data_b = result.data_b.get();
-      break;
-    }
-    case evaluate::MetricKind::kPerplexity: {
-      task.token_input = graph.inputs().front();
-      task.lengths = read_integers(evaluation.lengths, selection.options.skip + count);
-      if (!task.lengths.empty()) {
-        task.lengths.erase(task.lengths.begin(), task.lengths.begin() + selection.options.skip);
+  if (evaluation.enabled) {
+    task.metric = choose_metric(evaluation, selection.options);
+    task.labels_file = evaluation.labels;
+    if (task.metric.kind == evaluate::MetricKind::kSpearmanPairs) {
+      read_pairs(evaluation, inputs, selection, result);
+    } else if (task.metric.kind == evaluate::MetricKind::kPerplexity) {
+      if (!evaluation.lengths.empty()) {
+        task.lengths = select_values(evaluation.lengths,
+                                     to_int64s(data::read_npy(evaluation.lengths)), selection);
       }
-      break;
-    }
-    case evaluate::MetricKind::kExternal:
-      break;
-    default:
+    } else if (task.metric.kind != evaluate::MetricKind::kExternal) {
       if (!evaluation.labels.empty() || task.metric.is_rate()) {
         task.labels = data::read_labels(evaluation.labels, selection.options);
       }
+    }
   }
+  result.data = std::move(selection.data);
+  task.data = result.data.get();
   evaluate::check_task(task);
   return result;
 }

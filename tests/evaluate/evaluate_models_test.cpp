@@ -275,6 +275,30 @@ TEST(EvaluateModels, OutputsAreMatchedByNameThenByPosition) {
               HasSubstr("b: outputs [other] do not match the reference's [y, z]"));
 }
 
+TEST(EvaluateModels, ScoresTheOutputThatFitsTheMetric) {
+  // features [N,3,2] first, then scores [N,3]
+  Graph both;
+  both.opsets[""] = 13;
+  both.add_input("x", {DType::kFloat32, std::vector<Dim>{{-1, "N"}, {3, ""}}});
+  both.add_initializer("axes", Tensor::from<std::int64_t>({1}, std::vector<std::int64_t>{2}));
+  both.add_node({.op_type = "Unsqueeze", .inputs = {"x", "axes"}, .outputs = {"column"}});
+  both.add_node({.op_type = "Concat",
+                 .inputs = {"column", "column"},
+                 .outputs = {"features"},
+                 .attributes = {{"axis", std::int64_t{2}}}});
+  both.add_node({.op_type = "Neg", .inputs = {"x"}, .outputs = {"negative"}});
+  both.add_node({.op_type = "Identity", .inputs = {"x"}, .outputs = {"scores"}});
+  for (const char* name : {"features", "negative", "scores"}) both.add_output(name);
+  const auto data = test::float_rows("x", {{3, 1, 0}});
+  Task task = label_task("top1", data, {2});
+  EXPECT_DOUBLE_EQ(evaluate_models(model("a", both), {}, task).reference.value(), 1.0);
+  task.output = "scores";
+  EXPECT_DOUBLE_EQ(evaluate_models(model("a", both), {}, task).reference.value(), 0.0);
+  task.output = "nix";
+  EXPECT_THAT(failure_of([&] { (void)evaluate_models(model("a", both), {}, task); }),
+              HasSubstr("no output 'nix', only [features, negative, scores]"));
+}
+
 TEST(EvaluateModels, ErrorsNameModelAndSample) {
   const Graph reference = linear_model(identity3());
   const auto data = test::float_rows("x", {{3, 4, 0}, {1, 2, 3}});

@@ -146,11 +146,10 @@ TEST(SampleScore, LabelsNeedOneRow) {
   task.metric = parse_metric("top1");
   task.data = &data;
   task.labels = {0};
-  EXPECT_THAT(
-      failure_of([&] {
-        (void)task_rows(task, Tensor(DType::kFloat32, {2, 10}));
-      }),
-      HasSubstr("top1 needs one row for each of 1 samples as first output, got shape [2,10]"));
+  EXPECT_THAT(failure_of([&] {
+                (void)task_rows(task, Tensor(DType::kFloat32, {2, 10}));
+              }),
+              HasSubstr("top1 needs one row for each of 1 samples, got an output [2,10]"));
   const TaskRows rows = task_rows(task, Tensor(DType::kFloat32, {1, 10, 1, 1}));
   EXPECT_EQ(rows.columns, 10);
 }
