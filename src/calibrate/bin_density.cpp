@@ -18,6 +18,7 @@ BinDensity::BinDensity(const quant::ValueStatistics& statistics) {
   const quant::Histogram& histogram = statistics.histogram;
   HEXQUANT_CHECK(!histogram.counts.empty(), "this observer needs a histogram");
   width_ = histogram.bin_width();
+  inverse_width_ = 1.0 / width_;
   lower_ = histogram.lower_edge();
   counts_.assign(histogram.counts.begin(), histogram.counts.end());
   if (statistics.zero_count > 0) {
@@ -41,8 +42,9 @@ BinDensity::BinDensity(const quant::ValueStatistics& statistics) {
 }
 
 std::size_t BinDensity::bin_at(double x) const noexcept {
-  const double bin = std::floor((x - lower_) / width_);
-  return static_cast<std::size_t>(std::clamp(bin, 0.0, static_cast<double>(counts_.size() - 1)));
+  const double bin = (x - lower_) * inverse_width_;
+  if (!(bin > 0.0)) return 0;
+  return std::min(static_cast<std::size_t>(std::min(bin, 1e9)), counts_.size() - 1);
 }
 
 BinDensity::Moments BinDensity::below(double x) const noexcept {
@@ -94,13 +96,14 @@ double BinDensity::squared_error(const Grid& grid, double clip_weight) const {
 
 double BinDensity::divergence(const Grid& grid) const {
   constexpr double kEmpty = 1e-4;  // mass of a code that got outliers only
-  const auto bins = static_cast<double>(counts_.size());
-  // First bin whose centre is at or above x.
-  const auto bin_from = [&](double x) {
-    return static_cast<std::size_t>(std::clamp(std::ceil((x - lower_) / width_ - 0.5), 0.0, bins));
-  };
+  // First bin whose centre is at or above the lower end of a code's interval.
   const auto edge = [&](std::int64_t code) {
-    return bin_from((static_cast<double>(code) - 0.5) * grid.scale);
+    const double x = (static_cast<double>(code) - 0.5) * grid.scale;
+    const double bin = (x - lower_) * inverse_width_ - 0.5;
+    if (!(bin > 0.0)) return std::size_t{0};
+    const auto floored = static_cast<std::size_t>(std::min(bin, 1e9));
+    const std::size_t up = static_cast<double>(floored) < bin ? 1 : 0;
+    return std::min(floored + up, counts_.size());
   };
   const std::size_t begin = edge(grid.low_code);
   const std::size_t end = edge(grid.high_code + 1);
@@ -121,10 +124,12 @@ double BinDensity::divergence(const Grid& grid) const {
     fold(begin, below);
     fold(end - 1, above);
   }
+  std::size_t next = begin;
   for (std::int64_t code = grid.low_code; code <= grid.high_code; ++code) {
-    const std::size_t from = std::max(begin, edge(code));
+    const std::size_t from = next;
     const std::size_t to = std::min(end, edge(code + 1));
     if (from >= to) continue;
+    next = to;
     const double mass = prefix_[to].count - prefix_[from].count;
     double occupied = prefix_[to].occupied - prefix_[from].occupied;
     double folded = 0.0;

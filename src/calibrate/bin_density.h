@@ -48,7 +48,8 @@ class BinDensity {
   [[nodiscard]] std::size_t bin_at(double x) const noexcept;
 
   double width_ = 1.0;
-  double lower_ = 0.0;  // edge of bin 0, uncut
+  double inverse_width_ = 1.0;  // exact: a power of two
+  double lower_ = 0.0;          // edge of bin 0, uncut
   std::vector<double> counts_;
   std::vector<double> begin_;     // of each bin, cut
   std::vector<double> end_;       //
