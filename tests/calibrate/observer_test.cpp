@@ -299,20 +299,25 @@ TEST(ErrorObservers, FindTheRangeThatBruteForceFinds) {
   }
 }
 
-/// The whole-sample observer: the same search over the error of the elements themselves.
+/// The whole-sample observer: the same search over the error of the elements themselves. At 8 bits
+/// the error hardly changes over several bins, so there the errors are compared.
 TEST(ErrorObservers, EqualTheWholeSampleSearchWithinOneBin) {
   for (const Form form : {Form::kNormal, Form::kRelu, Form::kLaplace, Form::kNegative}) {
     const std::vector<float> values = sample(form, 20000);
     const ValueStatistics statistics = observe(values);
     const double width = statistics.histogram.bin_width();
     const Ends full = as_ends(choose(statistics, ObserverKind::kMinMax));
-    for (const int bits : {4}) {
-      const Ends expected = shrink_range(full, false, width / 2.0, [&](Ends ends) {
-        return slow_error(values, ends, bits, false, 1.0);
-      });
+    for (const int bits : {4, 8}) {
+      const auto cost = [&](Ends ends) { return slow_error(values, ends, bits, false, 1.0); };
+      const Ends expected = shrink_range(full, false, width / 2.0, cost);
       const Range range = choose(statistics, ObserverKind::kMse, bits);
-      EXPECT_NEAR(range.min, expected.low, width) << static_cast<int>(form);
-      EXPECT_NEAR(range.max, expected.high, width) << static_cast<int>(form);
+      const double distance =
+          std::max(std::abs(range.min - expected.low), std::abs(range.max - expected.high));
+      constexpr double kSameError = 1.01;
+      EXPECT_TRUE(distance <= width ||
+                  (bits == 8 && cost(as_ends(range)) <= kSameError * cost(expected)))
+          << static_cast<int>(form) << ", " << bits << " bits: " << distance / width << " bins, "
+          << cost(as_ends(range)) / cost(expected) << " of the error";
     }
   }
 }
