@@ -34,6 +34,8 @@ Json parse_json(const std::string& text, const std::string& origin) {
     const std::size_t byte = error.byte == 0 ? 0 : error.byte - 1;
     throw Error(ErrorCode::kInvalidData,
                 format("{}:{}: not valid JSON: {}", origin, position_text(text, byte), reason));
+  } catch (const Json::exception& error) {  // a number beyond double
+    throw Error(ErrorCode::kInvalidData, format("{}: {}", origin, error.what()));
   }
 }
 

@@ -68,6 +68,7 @@ TEST(Preprocess, ErrorsNameTheKey) {
   EXPECT_THAT(parse_error(R"({"std": [1, 0, 3]})"), HasSubstr("std: 0: expected numbers above 0"));
   EXPECT_THAT(parse_error("[]"), HasSubstr("expected a JSON object"));
   EXPECT_THAT(parse_error("{"), HasSubstr("pre.json:1:"));
+  EXPECT_THAT(parse_error(R"({"mean": 1e2300})"), HasSubstr("number overflow"));
 }
 
 TEST(Preprocess, ReadsFilesAndText) {
