@@ -129,6 +129,7 @@ class Evaluation {
       task_.token_input = token_input(models_.front().session);
     }
     output_ = task_output(task_, models_.front().session);
+    check_labels();
   }
 
   EvaluationResult run() {
@@ -153,6 +154,24 @@ class Evaluation {
     LoadedModel& loaded = models_.back();
     check_inputs(models_.front().session, loaded.session, model.name);
     loaded.output_of = match_outputs(models_.front().session, loaded.session, model.name);
+  }
+
+  /// Labels against the number of classes, where the model declares it: before hours of work.
+  void check_labels() const {
+    if (!task_.scores_labels()) return;
+    std::int64_t classes = 1;
+    const std::vector<graph::Dim>& shape = models_.front().session.outputs()[output_].shape;
+    for (std::size_t i = shape.size() == 1 ? 0 : 1; i < shape.size(); ++i) {
+      if (!shape[i].is_fixed()) return;
+      classes *= shape[i].value;
+    }
+    for (std::size_t i = 0; i < task_.labels.size(); ++i) {
+      if (task_.labels[i] >= 0 && task_.labels[i] < classes) continue;
+      const auto item = static_cast<std::int64_t>(i) / task_.data->batch_size();
+      throw Error(ErrorCode::kInvalidData,
+                  format("{}: label {} is outside the model's {} classes (0..{})",
+                         task_.data->describe(item), task_.labels[i], classes, classes - 1));
+    }
   }
 
   void open_folders() {

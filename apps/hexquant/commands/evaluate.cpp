@@ -81,7 +81,7 @@ std::string models_table(const evaluate::EvaluationResult& result) {
   header.insert(header.end(), columns.begin(), columns.end());
   const bool compares = !result.candidates.empty();
   if (compares) {
-    header.insert(header.end(), {"loss", "95 % interval", "agreement", "SQNR dB", "cosine", "MSE"});
+    header.insert(header.end(), {"loss", "change, 95 %", "agreement", "SQNR dB", "cosine", "MSE"});
   }
   header.emplace_back("ms/sample");
   std::vector<std::vector<std::string>> rows = {score_cells(result.reference, columns)};
@@ -277,7 +277,7 @@ void add_evaluate_command(CLI::App& program, CommandContext& context) {
   add_options(*command, *arguments);
   add_common_options(*command, context.common);
   command->footer(
-      "Loss is how much worse a model is than the reference; the interval is that of the\n"
+      "Loss is how much worse a model is than the reference; change, 95 % is the interval of the\n"
       "difference model - reference in points, over the same samples. docs/methods/metrics.md\n"
       "defines every number and the protocol of exec:PROGRAM.\n\n"
       "Examples:\n"
