@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string_view>
+
+// Files of src/report/assets, compiled in by src/CMakeLists.txt.
+namespace hexquant::report {
+
+extern const std::string_view kPageHtml;
+extern const std::string_view kPageCss;
+extern const std::string_view kKitJs;          ///< elements, number formats, SVG, tooltips
+extern const std::string_view kReportJs;       ///< report.html
+extern const std::string_view kGranularityJs;  ///< page of the granularity command
+
+}  // namespace hexquant::report

@@ -1,0 +1,295 @@
+"use strict";
+// What all pages share. Text from the data goes through element() and shape() only, which make text
+// nodes and attributes: no name of a tensor can become markup.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const page = document.getElementById("page");
+
+function fill(node, options, children) {
+  for (const [key, value] of Object.entries(options || {})) {
+    if (value === undefined || value === null || value === false) continue;
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (key === "style") node.style.cssText = value;
+    else node.setAttribute(key, value === true ? "" : value);
+  }
+  for (const child of children.flat(9)) {
+    if (child !== null && child !== undefined && child !== false) node.append(child);
+  }
+  return node;
+}
+const element = (tag, options, ...children) => fill(document.createElement(tag), options, children);
+const shape = (tag, options, ...children) =>
+  fill(document.createElementNS("http://www.w3.org/2000/svg", tag), options, children);
+
+// ---- numbers
+const known = (value) => typeof value === "number" && Number.isFinite(value);
+const fixed = (value, digits) => (known(value) ? value.toFixed(digits).replace("-", "\u2212") : "\u2013");
+const signed = (value, digits) => (value > 0 ? "+" : "") + fixed(value, digits);
+const percent = (fraction, digits = 2) => (known(fraction) ? fixed(100 * fraction, digits) + " %" : "\u2013");
+const share = (fraction) => (fraction > 0 && fraction < 1e-5 ? "< 0.001 %" : percent(fraction, fraction < 0.001 ? 3 : 2));
+function short(value) {
+  if (!known(value)) return "\u2013";
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(2).replace("-", "\u2212");
+  return String(+value.toPrecision(4)).replace("-", "\u2212");
+}
+const count = (value) => (known(value) ? value.toLocaleString("en") : "\u2013");
+function bytes(value) {
+  if (!known(value)) return "\u2013";
+  const units = ["B", "KiB", "MiB", "GiB"];
+  let unit = 0;
+  while (value >= 1024 && unit < 3) { value /= 1024; unit += 1; }
+  return (unit === 0 ? value : value.toFixed(value < 10 ? 2 : 1)) + " " + units[unit];
+}
+function seconds(value) {
+  if (!known(value)) return "\u2013";
+  return value < 0.01 ? "< 0.01 s" : value < 120 ? value.toFixed(2) + " s" : (value / 60).toFixed(1) + " min";
+}
+const middle = (text, size = 60) =>
+  text.length <= size ? text : text.slice(0, Math.floor(size * 0.4)) + "\u2026" + text.slice(-Math.floor(size * 0.55));
+
+// ---- decibels: one scale of colours for tables and plots
+const kGuideDb = 30;
+const kSensitiveDb = 25;
+const kLevels = [
+  { below: 20, tone: "q0", text: "below 20 dB" },
+  { below: kSensitiveDb, tone: "q1", text: "20\u201325 dB: sensitive" },
+  { below: kGuideDb, tone: "q2", text: "25\u201330 dB: below the guide" },
+  { below: 40, tone: "q3", text: "30\u201340 dB" },
+  { below: Infinity, tone: "q4", text: "40 dB and more" },
+];
+const toneOf = (db, exact) =>
+  exact ? "q4" : known(db) ? kLevels.find((level) => db < level.below).tone : "q5";
+const decibels = (db, exact) => (exact ? "exact" : fixed(db, 1));
+function dbBar(db, exact, top) {
+  const part = exact ? 1 : known(db) ? Math.min(Math.max(db / top, 0), 1) : 0;
+  return element("div", { class: "db " + toneOf(db, exact) },
+    element("span", { class: "figure" }, decibels(db, exact)),
+    element("span", { class: "track", "aria-hidden": "true" },
+      element("span", { class: "fill", style: "width:" + (100 * part).toFixed(1) + "%" }),
+      element("span", { class: "guide", style: "left:" + (100 * kGuideDb / top).toFixed(1) + "%" })));
+}
+function dbLegend() {
+  return element("ul", { class: "legend", "aria-label": "Colours" },
+    kLevels.map((level) => element("li", { class: level.tone }, element("i"), level.text)),
+    element("li", {}, element("i", { class: "line" }), "guides at 30 dB (checklist) and 25 dB (sensitive)"));
+}
+
+// ---- page
+function section(id, title, lead, ...children) {
+  document.getElementById("nav").append(element("a", { href: "#" + id }, title));
+  const node = element("section", { id, "aria-labelledby": id + "-title" },
+    element("h2", { id: id + "-title" }, title), lead && element("p", { class: "lead" }, lead), children);
+  page.append(node);
+  return node;
+}
+const card = (name, value, note, tone) =>
+  element("div", { class: "panel " + (tone || "") }, element("div", { class: "name" }, name),
+    element("div", { class: "value", style: tone && "color:var(--tone)" }, value),
+    note && element("div", { class: "note" }, note));
+const facts = (pairs) =>
+  element("dl", { class: "facts" }, pairs.map(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
+function jsonBlock(title, value) {
+  return element("details", { class: "panel block" }, element("summary", {}, title),
+    element("pre", { tabindex: "0" }, JSON.stringify(value, null, 2)));
+}
+function switcher(label, options, chosen, change) {
+  const buttons = options.map(([key, text]) =>
+    element("button", { type: "button", "aria-pressed": String(key === chosen), onclick: () => choose(key) }, text));
+  function choose(key) {
+    buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(options[i][0] === key)));
+    if (key !== null) change(key);
+  }
+  const node = element("span", { class: "switch", role: "group", "aria-label": label }, buttons);
+  node.clear = () => choose(null);
+  return node;
+}
+function footer() {
+  const versions = Object.entries(data.versions || {}).map(([name, version]) => name + " " + version);
+  page.append(element("footer", {}, versions.join(" \u00b7 ") + " \u00b7 " + data.schema +
+    " \u00b7 this file is complete in itself and loads nothing from anywhere"));
+}
+
+// ---- tooltip
+const tip = document.getElementById("tip");
+function showTip(event, text) {
+  tip.textContent = text;
+  tip.hidden = false;
+  const box = tip.getBoundingClientRect();
+  tip.style.left = Math.max(4, Math.min(event.clientX + 14, innerWidth - box.width - 8)) + "px";
+  tip.style.top = (event.clientY + box.height + 26 > innerHeight ? event.clientY - box.height - 12 : event.clientY + 18) + "px";
+}
+const hideTip = () => { tip.hidden = true; };
+
+// Draws when the slot comes near the screen: hundreds of plots cost nothing until looked at.
+const waiting = new Map();
+const watcher = new IntersectionObserver((entries) => {
+  for (const entry of entries) if (entry.isIntersecting) drawNow(entry.target);
+}, { rootMargin: "400px" });
+function drawNow(slot) {
+  const draw = waiting.get(slot);
+  if (!draw) return;
+  waiting.delete(slot);
+  watcher.unobserve(slot);
+  slot.append(draw());
+}
+function lazy(draw) {
+  const slot = element("div", { class: "slot" });
+  waiting.set(slot, draw);
+  watcher.observe(slot);
+  return slot;
+}
+addEventListener("beforeprint", () => {
+  for (const slot of [...waiting.keys()]) if (slot.isConnected) drawNow(slot);
+});
+
+// ---- plots
+// Bars with logarithmic heights: tails of one element stay visible beside peaks of millions.
+function histogramPlot(row) {
+  const histogram = row.histogram, width = 400, height = 140, left = 8, right = 8, base = 118;
+  const low = Math.min(histogram.lower, row.range_min), n = histogram.counts.length;
+  const high = Math.max(histogram.lower + n * histogram.width, row.range_max);
+  const x = (value) => left + (width - left - right) * (value - low) / (high - low || 1);
+  const peak = Math.log10(1 + histogram.counts.reduce((a, b) => Math.max(a, b), 1));
+  const y = (value) => base - (base - 16) * Math.log10(1 + value) / peak;
+  const plot = shape("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img",
+    "aria-label": `Histogram from ${short(row.observed_min)} to ${short(row.observed_max)}; chosen range ` +
+      `${short(row.range_min)} to ${short(row.range_max)}, ${share(row.clipped_fraction)} clipped` });
+  plot.append(shape("rect", { class: "range", x: x(row.range_min), y: 8, height: base - 8,
+    width: Math.max(x(row.range_max) - x(row.range_min), 1) }));
+  let kept = "", cut = "";
+  histogram.counts.forEach((value, i) => {
+    if (value === 0) return;
+    const from = histogram.lower + i * histogram.width, to = from + histogram.width;
+    const bar = `M${x(from).toFixed(2)} ${base}V${y(value).toFixed(2)}H${Math.max(x(to), x(from) + 0.6).toFixed(2)}V${base}z`;
+    if (to <= row.range_min || from >= row.range_max) cut += bar; else kept += bar;
+  });
+  plot.append(shape("path", { class: "kept", d: kept }), shape("path", { class: "cut", d: cut }),
+    shape("path", { class: "axis", d: `M${left} ${base}H${width - right}` }));
+  for (const edge of [row.range_min, row.range_max]) {
+    plot.append(shape("path", { class: "edge", d: `M${x(edge)} 4V${base + 4}` }));
+  }
+  if (low < 0 && high > 0) plot.append(shape("path", { class: "zero", d: `M${x(0)} 4V${base + 4}` }));
+  const label = (value, anchor) => shape("text", { x: anchor === "start" ? left : width - right, y: height - 6, "text-anchor": anchor }, short(value));
+  plot.append(label(low, "start"), label(high, "end"));
+  if (x(0) > 60 && x(0) < width - 60) plot.append(shape("text", { x: x(0), y: height - 6, "text-anchor": "middle" }, "0"));
+  plot.addEventListener("mousemove", (event) => {
+    const box = plot.getBoundingClientRect();
+    const value = low + (high - low) * ((event.clientX - box.left) / box.width * width - left) / (width - left - right);
+    const i = Math.floor((value - histogram.lower) / histogram.width);
+    if (i < 0 || i >= n) return hideTip();
+    showTip(event, `${short(histogram.lower + i * histogram.width)} \u2026 ${short(histogram.lower + (i + 1) * histogram.width)}\n${count(histogram.counts[i])} elements`);
+  });
+  plot.addEventListener("mouseleave", hideTip);
+  return plot;
+}
+// One bar for each item in order; `text(item)` is its tooltip, `go(item)` what a click does.
+function profilePlot(items, label, text, go) {
+  const width = 1180, height = 230, left = 40, right = 8, top = 12, base = 205;
+  const finite = items.filter((item) => known(item.db)).map((item) => item.db);
+  const high = Math.min(80, Math.max(45, ...finite) * 1.05), low = Math.max(-20, Math.min(0, ...finite));
+  const y = (db) => base - (base - top) * (Math.min(Math.max(db, low), high) - low) / (high - low);
+  const step = (width - left - right) / Math.max(items.length, 1);
+  const plot = shape("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+  for (let db = Math.ceil(low / 10) * 10; db <= high; db += 10) {
+    plot.append(shape("path", { class: "grid", d: `M${left} ${y(db)}H${width - right}` }),
+      shape("text", { x: left - 6, y: y(db) + 4, "text-anchor": "end" }, fixed(db, 0)));
+  }
+  items.forEach((item, i) => {
+    if (!known(item.db) && !item.exact) return;
+    const at = item.exact ? high : item.db, from = Math.max(low, 0), bar = Math.min(Math.max(step * 0.78, 1), 34);
+    plot.append(shape("rect", { class: "bar " + toneOf(item.db, item.exact), x: left + (i + 0.5) * step - bar / 2,
+      y: Math.min(y(at), y(from)), width: bar, height: Math.max(Math.abs(y(from) - y(at)), 1), rx: Math.min(2, bar / 3) }));
+  });
+  for (const db of [kGuideDb, kSensitiveDb]) plot.append(shape("path", { class: "guide", d: `M${left} ${y(db)}H${width - right}` }));
+  plot.append(shape("text", { x: left - 6, y: height - 4, "text-anchor": "end" }, "dB"),
+    shape("text", { x: left, y: height - 4 }, "input"),
+    shape("text", { x: width - right, y: height - 4, "text-anchor": "end" }, "output"));
+  const cursor = shape("rect", { class: "cursor", y: top, height: base - top, width: step, visibility: "hidden" });
+  plot.append(cursor);
+  const itemAt = (event) => {
+    const box = plot.getBoundingClientRect();
+    const i = Math.floor(((event.clientX - box.left) / box.width * width - left) / step);
+    return i >= 0 && i < items.length ? i : -1;
+  };
+  plot.addEventListener("mousemove", (event) => {
+    const i = itemAt(event);
+    cursor.setAttribute("visibility", i < 0 ? "hidden" : "visible");
+    if (i < 0) return hideTip();
+    cursor.setAttribute("x", left + i * step);
+    showTip(event, text(items[i]));
+  });
+  plot.addEventListener("mouseleave", () => { cursor.setAttribute("visibility", "hidden"); hideTip(); });
+  if (go) {
+    plot.style.cursor = "pointer";
+    plot.addEventListener("click", (event) => { const i = itemAt(event); if (i >= 0) go(items[i]); });
+  }
+  return plot;
+}
+
+// ---- a sortable table that shows `limit` rows until asked for all
+// columns: {title, key(row) for sorting, cell(row), number, first: "ascending"|"descending"}
+function sortableTable(caption, columns, detail, limit) {
+  const body = element("tbody"), more = element("button", { type: "button", class: "more" });
+  let rows = [], sort = null, all = false;
+  const heads = columns.map((column) => element("th", { scope: "col", class: column.number && "number" },
+    column.key ? element("button", { type: "button", onclick: () => sortBy(column) }, column.title) : column.title));
+  function sortBy(column, direction) {
+    const again = sort && sort.column === column;
+    const flip = again && (sort.direction === "ascending" ? "descending" : "ascending");
+    sort = { column, direction: direction || flip || column.first || "ascending" };
+    if (!direction && table.onsort) table.onsort();
+    render();
+  }
+  function ordered() {
+    if (!sort) return rows;
+    const sign = sort.direction === "ascending" ? 1 : -1;
+    return rows.map((row, i) => [sort.column.key(row), i, row]).sort(([a, i], [b, j]) => {
+      const lost = (value) => value === null || value === undefined || Number.isNaN(value);
+      if (lost(a) || lost(b)) return lost(a) - lost(b) || i - j; // unknown last, either way
+      return (a < b ? -sign : a > b ? sign : 0) || i - j;
+    }).map((entry) => entry[2]);
+  }
+  function makeRow(row) {
+    const cells = columns.map((column, i) => element(i === 0 ? "th" : "td",
+      { scope: i === 0 && "row", class: column.number && "number" }, column.cell(row)));
+    const node = element("tr", { class: "row" }, cells);
+    const button = detail && cells[0].querySelector(".open");
+    if (button) button.addEventListener("click", () => toggle(node, button, row));
+    return node;
+  }
+  function toggle(node, button, row) {
+    const open = button.getAttribute("aria-expanded") === "true";
+    button.setAttribute("aria-expanded", String(!open));
+    if (open) node.nextSibling.remove();
+    else node.after(element("tr", {}, element("td", { class: "more-cell", colspan: columns.length }, detail(row))));
+  }
+  function render() {
+    heads.forEach((head, i) => {
+      if (sort && sort.column === columns[i]) head.setAttribute("aria-sort", sort.direction);
+      else head.removeAttribute("aria-sort");
+    });
+    const list = ordered(), shown = all ? list : list.slice(0, limit);
+    body.replaceChildren(...shown.map(makeRow));
+    if (rows.length === 0) body.append(element("tr", {}, element("td", { colspan: columns.length }, "Nothing matches.")));
+    more.hidden = shown.length === list.length;
+    more.textContent = `Show all ${count(list.length)}`;
+  }
+  more.addEventListener("click", () => { all = true; render(); });
+  addEventListener("beforeprint", () => { all = true; render(); });
+  const table = {
+    node: element("div", {}, element("div", { class: "panel scroll" },
+      element("table", { "aria-label": caption }, element("thead", {}, element("tr", {}, heads)), body)), more),
+    set(list) { rows = list; render(); },
+    sortBy, unsort() { sort = null; render(); },
+    reveal(row) {
+      let i = ordered().indexOf(row);
+      if (i < 0) return;
+      if (!all && i >= limit) { all = true; render(); }
+      const node = [...body.querySelectorAll("tr.row")][i], button = node.querySelector(".open");
+      if (button && button.getAttribute("aria-expanded") !== "true") button.click();
+      node.scrollIntoView({ block: "center" });
+    },
+  };
+  return table;
+}

@@ -1,0 +1,92 @@
+#include "report/page.h"
+
+#include <utility>
+#include <vector>
+
+#include "report/assets.h"
+
+namespace hexquant::report {
+namespace {
+
+/// Text for an element or a quoted attribute.
+std::string escape_html(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      default:
+        escaped += c;
+    }
+  }
+  return escaped;
+}
+
+/// JSON text that can neither end its script element nor start another: in JSON the characters
+/// below occur in strings only, where \u escapes mean the same.
+std::string script_safe_json(const Json& json) {
+  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string safe;
+  safe.reserve(text.size());
+  for (const char c : text) {
+    switch (c) {
+      case '<':
+        safe += "\\u003c";
+        break;
+      case '>':
+        safe += "\\u003e";
+        break;
+      case '&':
+        safe += "\\u0026";
+        break;
+      default:
+        safe += c;
+    }
+  }
+  return safe;
+}
+
+/// Replaces each {{name}} of the template once; inserted text is not looked at again.
+std::string fill_template(std::string_view text,
+                          const std::vector<std::pair<std::string_view, std::string>>& values) {
+  std::string result;
+  std::size_t position = 0;
+  while (position < text.size()) {
+    const std::size_t open = text.find("{{", position);
+    const std::size_t close = open == std::string_view::npos ? open : text.find("}}", open);
+    if (close == std::string_view::npos) break;
+    result += text.substr(position, open - position);
+    const std::string_view name = text.substr(open + 2, close - open - 2);
+    for (const auto& [key, value] : values) {
+      if (key == name) result += value;
+    }
+    position = close + 2;
+  }
+  result += text.substr(position);
+  return result;
+}
+
+}  // namespace
+
+std::string html_page(const Page& page) {
+  // Invalid UTF-8 in the title is replaced by the same rule as in the data.
+  const std::string title =
+      Json::parse(Json(page.title).dump(-1, ' ', false, Json::error_handler_t::replace))
+          .get<std::string>();
+  return fill_template(kPageHtml, {{"title", escape_html(title)},
+                                   {"style", std::string(kPageCss)},
+                                   {"data", script_safe_json(page.data)},
+                                   {"script", std::string(kKitJs) + std::string(page.script)}});
+}
+
+}  // namespace hexquant::report

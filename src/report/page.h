@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/json.h"
+
+namespace hexquant::report {
+
+/// A page that draws itself from `data` with `script`, both of which become part of it.
+struct Page {
+  std::string title;        ///< plain text
+  std::string_view script;  ///< JavaScript; reads data() of assets/kit.js and fills the page
+  Json data;
+};
+
+/// One HTML file that asks the network for nothing (its Content-Security-Policy forbids it).
+///
+/// Names from a model reach the page only as JSON text without '<', '>' and '&', and the scripts
+/// put them into text nodes and attributes only, so that no name can become markup.
+/// Bytes that are not UTF-8 become U+FFFD.
+[[nodiscard]] std::string html_page(const Page& page);
+
+}  // namespace hexquant::report
