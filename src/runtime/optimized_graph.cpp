@@ -24,6 +24,9 @@ constexpr const char* kBlockedDomain = "com.microsoft.nchwc";
 /// Writing more than this out and reading it back costs more than it saves.
 constexpr std::uint64_t kMaxWeightBytes = 1'000'000'000;
 
+/// Larger weights are not copied into the model that is handed over; ONNX Runtime writes them all.
+constexpr std::size_t kDetachBytes = 4096;
+
 /// A file name in the temporary folder that is removed on scope exit.
 class TemporaryModel {
  public:
@@ -82,9 +85,7 @@ graph::Graph optimize_graph(const graph::Graph& graph, const std::vector<std::st
                 format("model '{}' is too large to be optimized ahead", graph.info.graph_name));
   }
   const TemporaryModel file;
-  // Nothing is detached: what ONNX Runtime writes must hold all weights.
-  const formats::DetachedModel model =
-      formats::serialize_detached(graph, outputs, kMaxWeightBytes + 1);
+  formats::DetachedModel model = formats::serialize_detached(graph, outputs, kDetachBytes);
   Ort::SessionOptions options;
   options.SetIntraOpNumThreads(1);
   options.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
@@ -92,6 +93,13 @@ graph::Graph optimize_graph(const graph::Graph& graph, const std::vector<std::st
   options.SetOptimizedModelFilePath(file.path().c_str());
   options.AddConfigEntry("session.disable_prepacking", "1");
   try {
+    std::vector<std::string> names;
+    std::vector<Ort::Value> values;
+    for (auto& [name, tensor] : model.initializers) {
+      names.push_back(name);
+      values.push_back(wrap_tensor(tensor));
+    }
+    if (!names.empty()) options.AddExternalInitializers(names, values);
     const Ort::Session session(ort_environment(), model.bytes.data(), model.bytes.size(), options);
   } catch (const Ort::Exception& error) {
     throw Error(ErrorCode::kInvalidModel, format("model '{}': ONNX Runtime cannot load it: {}",

@@ -130,9 +130,10 @@ std::string to_bytes(const onnx::ModelProto& model) {
                 format("model '{}' takes {} bytes; above 2 GB weights must be external data",
                        model.graph().name(), size_bytes));
   }
-  std::string bytes;
+  // One buffer of the right size: a growing string would copy the weights several times.
+  std::string bytes(size_bytes, '\0');
   {
-    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::ArrayOutputStream stream(bytes.data(), static_cast<int>(size_bytes));
     google::protobuf::io::CodedOutputStream coded(&stream);
     coded.SetSerializationDeterministic(true);
     model.SerializeWithCachedSizes(&coded);
