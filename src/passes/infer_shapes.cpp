@@ -338,9 +338,41 @@ void store_types(Graph& graph, const Graph& bare, std::map<std::string, ValueTyp
   }
 }
 
-/// @param bare  the graph with the types that are trusted
-PassReport infer(Graph& graph, Graph bare, const runtime::Feeds& example, std::string pass) {
-  PassReport report{std::move(pass), {}, {}};
+/// Stores what inference alone is certain of.
+void store_settled(Graph& graph, const FreeDimensions& free, const std::set<std::string>& made,
+                   std::map<std::string, ValueType>& types) {
+  for (auto& [value, type] : types) {
+    if (!is_settled(type, free)) continue;
+    drop_foreign_symbols(type, free, made);
+    graph.set_type(value, std::move(type));
+  }
+}
+
+bool has_open_values(const Graph& graph) {
+  const auto values = computed_values(graph);
+  return std::any_of(values.begin(), values.end(),
+                     [&](const std::string& value) { return graph.find_type(value) == nullptr; });
+}
+
+}  // namespace
+
+PassReport declare_shapes(Graph& graph) {
+  PassReport report{"declare_shapes", {}, {}};
+  graph.sort();
+  graph = without_inner_types(graph);
+  if (graph.nodes().empty()) return report;
+  Graph named = graph;
+  const auto made = name_free_dimensions(named);
+  auto types = declared_types(named);
+  store_settled(graph, FreeDimensions(named), {made.begin(), made.end()}, types);
+  return report;
+}
+
+PassReport complete_shapes(Graph& graph, const runtime::Feeds& example) {
+  PassReport report{"complete_shapes", {}, {}};
+  graph.sort();
+  if (!has_open_values(graph)) return report;
+  Graph bare = graph;
   const auto named = name_free_dimensions(bare);
   const std::set<std::string> made(named.begin(), named.end());
   const FreeDimensions free(bare);
@@ -352,22 +384,11 @@ PassReport infer(Graph& graph, Graph bare, const runtime::Feeds& example, std::s
   return report;
 }
 
-}  // namespace
-
 PassReport infer_shapes(Graph& graph, const runtime::Feeds& example) {
-  graph.sort();
-  if (graph.nodes().empty()) return {"infer_shapes", {}, {}};
-  return infer(graph, without_inner_types(graph), example, "infer_shapes");
-}
-
-PassReport complete_shapes(Graph& graph, const runtime::Feeds& example) {
-  graph.sort();
-  const auto values = computed_values(graph);
-  const bool complete = std::all_of(values.begin(), values.end(), [&](const std::string& value) {
-    return graph.find_type(value) != nullptr;
-  });
-  if (complete) return {"complete_shapes", {}, {}};
-  return infer(graph, graph, example, "complete_shapes");
+  (void)declare_shapes(graph);
+  PassReport report = complete_shapes(graph, example);
+  report.pass = "infer_shapes";
+  return report;
 }
 
 }  // namespace hexquant::passes

@@ -55,7 +55,10 @@ std::vector<PassReport> prepare(graph::Graph& graph, const PrepareOptions& optio
   note(fold_identity(graph));
   note(fold_constants(graph));
 
-  note(infer_shapes(graph, options.example));
+  // The less shape arithmetic, the less must be measured.
+  note(declare_shapes(graph));
+  note(propagate_shapes(graph));
+  note(complete_shapes(graph, options.example));
   note(upgrade_opset(graph));
   note(complete_shapes(graph, options.example));
   note(propagate_shapes(graph));

@@ -193,14 +193,25 @@ TEST(InferShapes, ExamplesThatDoNotFitAreErrors) {
   EXPECT_THROW((void)infer_shapes(graph, example({1, 5, 6})), Error);
 }
 
+TEST(DeclareShapes, SetsOnlyWhatIsCertain) {
+  Graph graph = with_computed_shapes();
+  graph.set_type("heads", test::float_type({7}));
+  (void)declare_shapes(graph);
+  EXPECT_EQ(dims_of(graph, "square"), (Dims{{2, ""}, {2, ""}}));
+  EXPECT_EQ(graph.find_type("flat"), nullptr);
+  EXPECT_EQ(graph.find_type("heads"), nullptr) << "stale";
+}
+
 TEST(CompleteShapes, TrustsKnownTypesAndAddsTheOthers) {
   Graph graph = with_computed_shapes();
   (void)infer_shapes(graph, example({1, 4, 6}));
   EXPECT_TRUE(complete_shapes(graph, {}).applied_to.empty());
+  graph.set_type("mean", test::float_type({1}));
   graph.add_node({"Relu", {"flat"}, {"positive"}});
   graph.add_output("positive");
   const PassReport report = complete_shapes(graph, example({1, 4, 6}));
   EXPECT_EQ(report.applied_to, std::vector<std::string>{"positive"});
+  EXPECT_EQ(dims_of(graph, "mean"), (Dims{{1, ""}}));
   EXPECT_EQ(dims_of(graph, "positive"), (Dims{kBatch, kFree}));
 }
 
