@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <utility>
 
 #include "passes/fold_batch_norm.h"
@@ -42,6 +43,31 @@ std::vector<PassReport> merge_reports(std::vector<PassReport> reports) {
   return merged;
 }
 
+using OutputTypes = std::map<std::string, graph::ValueType>;
+
+OutputTypes declared_outputs(const graph::Graph& graph) {
+  OutputTypes types;
+  for (const std::string& output : graph.outputs()) {
+    if (const graph::ValueType* type = graph.find_type(output)) types[output] = *type;
+  }
+  return types;
+}
+
+/// What the file says of its outputs fills dimensions that are still open: it is the interface.
+void fill_output_types(graph::Graph& graph, const OutputTypes& declared) {
+  for (const auto& [output, before] : declared) {
+    const graph::ValueType* known = graph.find_type(output);
+    if (known == nullptr || !known->shape || !before.shape) continue;
+    graph::ValueType filled = *known;
+    if (filled.shape->size() != before.shape->size()) continue;
+    for (std::size_t axis = 0; axis < filled.shape->size(); ++axis) {
+      graph::Dim& dim = (*filled.shape)[axis];
+      if (!dim.is_fixed() && dim.symbol.empty()) dim = (*before.shape)[axis];
+    }
+    graph.set_type(output, std::move(filled));
+  }
+}
+
 }  // namespace
 
 std::vector<PassReport> prepare(graph::Graph& graph, const PrepareOptions& options) {
@@ -50,6 +76,7 @@ std::vector<PassReport> prepare(graph::Graph& graph, const PrepareOptions& optio
     reports.push_back(std::move(report));
     return !reports.back().applied_to.empty();
   };
+  const OutputTypes outputs = declared_outputs(graph);
   note(fix_input_shapes(graph, options.input_shapes));
   note(remove_dead_code(graph));
   note(fold_identity(graph));
@@ -82,6 +109,7 @@ std::vector<PassReport> prepare(graph::Graph& graph, const PrepareOptions& optio
 
   note(remove_dead_code(graph));
   note(complete_shapes(graph, options.example));
+  fill_output_types(graph, outputs);
   graph.sort();
   return merge_reports(std::move(reports));
 }

@@ -108,6 +108,16 @@ TEST(PrepareModel, SubgraphsKeepTheirOperatorSet) {
   ASSERT_EQ(find_report(reports, "upgrade_opset")->findings.size(), 1U);
 }
 
+TEST(PrepareModel, WhatTheFileSaysOfOutputsFillsOpenDimensions) {
+  Graph graph = test::empty_graph();
+  graph.add_input("x", test::float_type({-1, 4}));
+  graph.add_node({"NonZero", {"x"}, {"y"}});
+  graph.add_output("y");
+  graph.set_type("y", test::value_type(DType::kInt64, {{2, ""}, test::symbol("found")}));
+  (void)prepare(graph, {});
+  EXPECT_EQ(graph.find_type("y")->shape, (std::vector<graph::Dim>{{2, ""}, test::symbol("found")}));
+}
+
 TEST(PrepareModel, ReportsEachPassOnce) {
   Graph graph = read_model("tiny_cnn");
   const auto reports = prepare(graph, {});
