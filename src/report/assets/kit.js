@@ -26,7 +26,7 @@ const known = (value) => typeof value === "number" && Number.isFinite(value);
 const fixed = (value, digits) => (known(value) ? value.toFixed(digits).replace("-", "\u2212") : "\u2013");
 const signed = (value, digits) => (value > 0 ? "+" : "") + fixed(value, digits);
 const percent = (fraction, digits = 2) => (known(fraction) ? fixed(100 * fraction, digits) + " %" : "\u2013");
-const share = (fraction) => (fraction > 0 && fraction < 1e-5 ? "< 0.001 %" : percent(fraction, fraction < 0.001 ? 3 : 2));
+const share = (fraction) => (fraction === 0 ? "0 %" : fraction > 0 && fraction < 1e-5 ? "< 0.001 %" : percent(fraction, fraction < 0.001 ? 3 : 2));
 function short(value) {
   if (!known(value)) return "\u2013";
   const size = Math.abs(value);

@@ -150,7 +150,7 @@ function layersSection() {
     { title: "Output SQNR, dB", key: (l) => (l.exact ? Infinity : l.db), cell: (l) => dbBar(l.db, l.exact, top) },
     { title: "Weights, dB", key: (l) => l.weight_sqnr_db, number: true, cell: (l) => fixed(l.weight_sqnr_db, 1) },
     { title: "Parameters", key: (l) => l.parameters, number: true, first: "descending", cell: (l) => (l.parameters ? count(l.parameters) : "\u2013") },
-    { title: "Note", cell: (l) => l.reason && element("span", { class: "tag differs", title: l.reason }, middle(l.reason, 34)) },
+    { title: "Note", cell: (l) => l.reason && element("span", { class: "tag differs", title: l.reason }, middle(l.reason, 24)) },
   ];
   const table = sortableTable("Layers", columns, layerDetail, 25);
   const sqnr = columns[5];
