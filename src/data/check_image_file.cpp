@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdlib>
 #include <string_view>
 
 #include "core/format.h"
@@ -71,24 +72,63 @@ void check_png(Bytes bytes, const std::string& origin) {
   fail(origin, format("truncated PNG: {} bytes without the end chunk", bytes.size()));
 }
 
+/// Numbers of a PNM header, from `offset` on; blanks and '#' comments stand between them.
+std::size_t next_pnm_number(Bytes bytes, std::size_t& offset) {
+  constexpr std::size_t kLargest = 1U << 20;
+  while (offset < bytes.size() && (std::isspace(bytes[offset]) != 0 || bytes[offset] == '#')) {
+    const bool comment = bytes[offset] == '#';
+    while (comment && offset < bytes.size() && bytes[offset] != '\n') ++offset;
+    offset = std::min(offset + 1, bytes.size());
+  }
+  std::size_t value = 0;
+  for (; offset < bytes.size() && std::isdigit(bytes[offset]) != 0; ++offset) {
+    value = std::min<std::size_t>(value * 10 + (bytes[offset] - '0'), kLargest);
+  }
+  return value;
+}
+
 /// Sample values of a PNM file are scaled by its maximum; only 255 needs no scaling.
 void check_pnm(Bytes bytes, const std::string& origin) {
-  if (bytes[1] == '1' || bytes[1] == '4') return;  // bitmaps have no maximum
+  const char kind = static_cast<char>(bytes[1]);
+  const bool bitmap = kind == '1' || kind == '4';
   std::size_t offset = 2;
-  std::size_t value = 0;
-  for (int field = 0; field < 3; ++field) {  // width, height, maximum
-    while (offset < bytes.size() && (std::isspace(bytes[offset]) != 0 || bytes[offset] == '#')) {
-      const bool comment = bytes[offset] == '#';
-      while (comment && offset < bytes.size() && bytes[offset] != '\n') ++offset;
-      offset = std::min(offset + 1, bytes.size());
-    }
-    for (value = 0; offset < bytes.size() && std::isdigit(bytes[offset]) != 0; ++offset) {
-      value = std::min<std::size_t>(value * 10 + (bytes[offset] - '0'), 1U << 20);
-    }
-  }
-  if (value != 255) {
+  const std::size_t width = next_pnm_number(bytes, offset);
+  const std::size_t height = next_pnm_number(bytes, offset);
+  const std::size_t maximum = bitmap ? 255 : next_pnm_number(bytes, offset);
+  if (maximum != 255) {
     throw Error(ErrorCode::kUnsupported,
-                format("{}: PNM image with maximum value {}: expected 255", origin, value));
+                format("{}: PNM image with maximum value {}: expected 255", origin, maximum));
+  }
+  if (kind < '4') return;  // pixels as text
+  const std::size_t row_bytes = bitmap ? (width + 7) / 8 : kind == '5' ? width : width * 3;
+  if (offset + 1 + row_bytes * height > bytes.size()) {
+    fail(origin, format("truncated image: {} bytes for {}x{} pixels", bytes.size(), height, width));
+  }
+}
+
+std::size_t little_endian(Bytes bytes) {
+  std::size_t value = 0;
+  for (std::size_t i = bytes.size(); i-- > 0;) value = value << 8 | bytes[i];
+  return value;
+}
+
+/// Uncompressed pixels of a BMP file; rows are padded to four bytes.
+void check_bmp(Bytes bytes, const std::string& origin) {
+  constexpr std::size_t kHeaderBytes = 34;  // up to and with the compression field
+  constexpr std::size_t kInfoHeaderBytes = 40;
+  if (bytes.size() < kHeaderBytes) {
+    fail(origin, format("truncated image: {} bytes", bytes.size()));
+  }
+  const auto number = [&](std::size_t offset, std::size_t width) {
+    return little_endian(bytes.subspan(offset, width));
+  };
+  if (number(14, 4) < kInfoHeaderBytes || number(30, 4) != 0) return;
+  const auto width = static_cast<std::int32_t>(number(18, 4));
+  const std::int64_t height = std::abs(std::int64_t{static_cast<std::int32_t>(number(22, 4))});
+  if (width < 0) return;
+  const std::size_t row_bytes = (static_cast<std::size_t>(width) * number(28, 2) + 31) / 32 * 4;
+  if (number(10, 4) + row_bytes * static_cast<std::size_t>(height) > bytes.size()) {
+    fail(origin, format("truncated image: {} bytes for {}x{} pixels", bytes.size(), height, width));
   }
 }
 
@@ -103,6 +143,8 @@ void check_image_file(Bytes bytes, const std::string& origin) {
     check_png(bytes, origin);
   } else if (bytes.size() >= 2 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '6') {
     check_pnm(bytes, origin);
+  } else if (bytes.size() >= 2 && bytes[0] == 'B' && bytes[1] == 'M') {
+    check_bmp(bytes, origin);
   }
 }
 

@@ -42,9 +42,10 @@ struct Window {
 /// The same from the bytes of a file. @param origin  name, for messages
 [[nodiscard]] Image decode_image(const std::string& bytes, const std::string& origin);
 
-/// Checks, before the decoder sees them, that a JPEG reaches its end marker and that a PNG's chunks
-/// are whole and match their CRCs: a decoder fills what is missing with gray and goes on.
-/// Other formats pass. @throws Error(kInvalidData)
+/// Checks, before the decoder sees them, that a JPEG reaches its end marker, that a PNG's chunks
+/// are whole and match their CRCs, and that uncompressed BMP and PNM pixels are all there: the
+/// decoder would fill what is missing with gray, or complain on stderr by itself. Other formats
+/// pass. @throws Error(kInvalidData)
 void check_image_file(std::span<const std::uint8_t> bytes, const std::string& origin);
 
 }  // namespace hexquant::data

@@ -79,6 +79,10 @@ TEST(DecodeImage, TruncatedFilesAreErrors) {
   const std::string jpeg = read_file(test_data("images/colour.jpg"));
   EXPECT_THAT(decode_error(jpeg.substr(0, jpeg.size() - 2)),
               HasSubstr("without the end-of-image marker"));
+  for (const char* name : {"images/colour.bmp", "images/colour.ppm"}) {
+    const std::string plain = read_file(test_data(name));
+    EXPECT_THAT(decode_error(plain.substr(0, plain.size() - 1)), HasSubstr("truncated image"));
+  }
   const std::string png = read_file(test_data("images/colour.png"));
   EXPECT_THAT(decode_error(png.substr(0, png.size() - 12)), HasSubstr("without the end chunk"));
 }
@@ -90,7 +94,7 @@ TEST(DecodeImage, DamagedFilesAreErrors) {
   EXPECT_THAT(decode_error(""), HasSubstr("empty file"));
   EXPECT_THAT(decode_error("no image at all"), HasSubstr("expected a JPEG"));
   EXPECT_THAT(error_of(ErrorCode::kUnsupported,
-                       [] { static_cast<void>(decode_image("P6 1 1 100\nabc", "x.ppm")); }),
+                       [] { static_cast<void>(decode_image("P6 1 #c\n1 100\nabc", "x.ppm")); }),
               HasSubstr("maximum value 100"));
   EXPECT_THAT(error_of(ErrorCode::kIo, [] { static_cast<void>(decode_image("/no/such.jpg")); }),
               HasSubstr("/no/such.jpg"));
