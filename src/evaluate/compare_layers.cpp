@@ -1,6 +1,7 @@
 #include "evaluate/compare_layers.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -149,11 +150,18 @@ std::vector<LayerDifference> compare_layers(const Graph& reference, const Graph&
       expected_names.push_back(layer.tensor);
       found_names.push_back(layer.quantized);
     }
-    const runtime::Session expected(reference, session_options(reference), expected_names);
-    const runtime::Session found(quantized, session_options(quantized), found_names);
+    std::optional<runtime::Session> expected;
+    std::optional<runtime::Session> found;
+    parallel_for(2, std::min(2, options.threads), [&](std::int64_t i) {
+      if (i == 0) {
+        expected.emplace(reference, session_options(reference), expected_names);
+      } else {
+        found.emplace(quantized, session_options(quantized), found_names);
+      }
+    });
     std::vector<std::vector<Difference>> sums(static_cast<std::size_t>(samples));
     parallel_for(samples, options.threads, [&](std::int64_t i) {
-      sums[static_cast<std::size_t>(i)] = compare_sample(group, expected, found, dataset.load(i));
+      sums[static_cast<std::size_t>(i)] = compare_sample(group, *expected, *found, dataset.load(i));
       stage.step();
     });
     for (const std::vector<Difference>& one : sums) {

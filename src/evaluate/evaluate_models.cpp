@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "core/format.h"
@@ -123,8 +124,7 @@ class Evaluation {
                   format("metric {} compares models: give a reference and a second model",
                          task_.metric.name()));
     }
-    load(reference);
-    for (const Model& candidate : candidates) load(candidate);
+    load_all(reference, candidates);
     if (task_.metric.kind == MetricKind::kPerplexity && task_.token_input.empty()) {
       task_.token_input = token_input(models_.front().session);
     }
@@ -149,8 +149,20 @@ class Evaluation {
   }
 
  private:
-  void load(const Model& model) {
-    models_.push_back({model.name, open_session(model), {}});
+  /// Loading takes longer than a few inferences: the models are opened side by side.
+  void load_all(const Model& reference, const std::vector<Model>& candidates) {
+    std::vector<const Model*> all = {&reference};
+    for (const Model& candidate : candidates) all.push_back(&candidate);
+    std::vector<std::optional<Session>> sessions(all.size());
+    parallel_for(static_cast<std::int64_t>(all.size()), threads_, [&](std::int64_t i) {
+      const auto at = static_cast<std::size_t>(i);
+      sessions[at].emplace(open_session(*all[at]));
+    });
+    for (std::size_t i = 0; i < all.size(); ++i) load(*all[i], std::move(*sessions[i]));
+  }
+
+  void load(const Model& model, Session session) {
+    models_.push_back({model.name, std::move(session), {}});
     LoadedModel& loaded = models_.back();
     check_inputs(models_.front().session, loaded.session, model.name);
     loaded.output_of = match_outputs(models_.front().session, loaded.session, model.name);

@@ -82,7 +82,7 @@ QuantizeResult quantize(const Recipe& recipe, int threads, ProgressSink& progres
   StagedDirectory output(recipe.output);
   QuantizedModel model = pipeline::run_stages(recipe, options, target, threads, progress);
   watch.lap_seconds();
-  pipeline::write_outputs(output.path(), model, recipe);
+  pipeline::write_outputs(output.path(), model, recipe, threads);
   model.seconds.emplace_back("write", watch.lap_seconds());
   const pipeline::Verification verification = verify(recipe, model, threads, progress);
   model.seconds.emplace_back("verify", watch.lap_seconds());

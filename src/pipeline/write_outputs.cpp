@@ -1,7 +1,12 @@
 #include "pipeline/write_outputs.h"
 
+#include <array>
+#include <cstdint>
+#include <utility>
+
 #include "core/file_io.h"
 #include "core/json.h"
+#include "core/parallel.h"
 #include "formats/encodings/write_encodings.h"
 #include "formats/onnx/onnx_io.h"
 #include "pipeline/recipe_json.h"
@@ -9,9 +14,13 @@
 namespace hexquant::pipeline {
 
 void write_outputs(const std::filesystem::path& folder, const QuantizedModel& model,
-                   const Recipe& recipe) {
-  formats::write_onnx(model.quantized, folder / "model.onnx");
-  formats::write_onnx(model.weights_on_grid, folder / "model_float.onnx");
+                   const Recipe& recipe, int threads) {
+  const std::array<std::pair<const graph::Graph*, const char*>, 2> models = {
+      {{&model.quantized, "model.onnx"}, {&model.weights_on_grid, "model_float.onnx"}}};
+  parallel_for(2, threads, [&](std::int64_t i) {
+    const auto& [graph, name] = models[static_cast<std::size_t>(i)];
+    formats::write_onnx(*graph, folder / name);
+  });
   write_file(folder / "model.encodings",
              to_text(formats::encodings_1_0_0(model.weights_on_grid, model.encodings)));
   write_file(folder / "overrides.json",

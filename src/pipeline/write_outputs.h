@@ -10,6 +10,6 @@ namespace hexquant::pipeline {
 /// Writes model.onnx, model_float.onnx, model.encodings, overrides.json and recipe.json.
 /// @throws Error(kIo)
 void write_outputs(const std::filesystem::path& folder, const QuantizedModel& model,
-                   const Recipe& recipe);
+                   const Recipe& recipe, int threads);
 
 }  // namespace hexquant::pipeline

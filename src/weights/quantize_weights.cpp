@@ -33,6 +33,7 @@ void check_finite(const std::string& name, std::span<const float> values) {
 std::vector<std::vector<float>> group_by_scale(std::span<const float> values,
                                                const ScaleLayout& layout) {
   std::vector<std::vector<float>> groups(static_cast<std::size_t>(layout.scale_count()));
+  for (auto& group : groups) group.reserve(values.size() / groups.size() + 1);
   std::size_t element = 0;
   for (std::int64_t o = 0; o < layout.outer; ++o) {
     for (std::int64_t p = 0; p < layout.length; ++p) {
