@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   cli::CommandContext context;
   cli::add_quantize_command(program, context);
   cli::add_evaluate_command(program, context);
+  cli::add_info_command(program, context);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
