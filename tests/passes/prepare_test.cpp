@@ -37,7 +37,7 @@ void expect_complete(Graph graph) {
   for (const graph::Node& node : graph.nodes()) EXPECT_EQ(node.name(), before[i++]);
 }
 
-class Prepare : public ::testing::TestWithParam<const char*> {};
+class Prepare : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Prepare, KeepsTheFunctionWithAFreeBatch) {
   const Graph original = read_model(GetParam());
@@ -75,10 +75,10 @@ TEST_P(Prepare, IsDeterministicAndChangesNothingTheSecondTime) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Prepare,
-                         ::testing::Values("tiny_cnn", "tiny_external", "tiny_if", "tiny_llama",
-                                           "tiny_opset21", "tiny_opset7", "tiny_pad",
-                                           "tiny_transformer"),
-                         [](const auto& info) { return std::string(info.param); });
+                         ::testing::Values<std::string>("tiny_cnn", "tiny_external", "tiny_if",
+                                                        "tiny_llama", "tiny_opset21", "tiny_opset7",
+                                                        "tiny_pad", "tiny_transformer"),
+                         [](const auto& info) { return info.param; });
 
 TEST(PrepareModel, FoldsWhatTheNpuCannotDo) {
   Graph pad = read_model("tiny_pad");

@@ -1,6 +1,6 @@
 #include "passes/upgrade_opset.h"
 
-#include <functional>
+#include <ostream>
 
 #include "passes/infer_shapes.h"
 #include "passes/opset_adapters.h"
@@ -25,6 +25,10 @@ struct OldNode {
   std::size_t outputs = 1;
   std::size_t returned = 1;  // outputs that the graph returns
 };
+
+void PrintTo(const OldNode& old, std::ostream* out) {
+  *out << old.name;
+}
 
 Graph build(const OldNode& old) {
   Graph graph = test::empty_graph(old.opset);
