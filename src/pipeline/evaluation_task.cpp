@@ -14,7 +14,7 @@ namespace hexquant::pipeline {
 namespace {
 
 /// Samples behind the numbers of a run that asked for no evaluation.
-constexpr std::int64_t kQuickSamples = 16;
+constexpr std::int64_t kQuickSamples = 8;
 
 /// Rows of a data source that scoring uses when it has none of its own: those after the calibrated
 /// ones, as calibration on the scored samples flatters the result.

@@ -21,7 +21,7 @@ struct EvaluationTask {
 ///
 /// Without data of its own, the samples of the calibration source that come after the calibrated
 /// ones are used; if there are none, the calibrated ones, with a finding. A disabled evaluation
-/// gives SQNR over at most 16 calibrated samples.
+/// gives SQNR over a few calibrated samples.
 /// @param graph  the float model: its inputs decide how data is read
 /// @throws Error for what is missing or does not fit
 [[nodiscard]] EvaluationTask open_evaluation(const EvaluationRecipe& evaluation,
