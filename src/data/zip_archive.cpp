@@ -293,7 +293,7 @@ std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& fi
     append_number(directory, kCentralSignature, 4);
     append_number(directory, 20, 2);
     append_common(directory, name, content);
-    append_number(directory, 0, 10);  // comment, disk, internal and external attributes
+    directory.append(10, '\0');  // comment, disk, internal and external attributes
     append_number(directory, local, 4);
     directory += name;
   }
