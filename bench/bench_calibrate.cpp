@@ -200,7 +200,7 @@ Job make_job(const Arguments& arguments) {
   job.taps = calibrate::taps_for_plan(job.prepared, plan);
   for (const auto& [name, tap] : job.taps) job.names.push_back(name);
   for (const graph::Node& node : job.prepared.nodes()) {
-    if (node.is("Conv") || node.is("Gemm")) job.grams.push_back({node.name(), 256});
+    if (node.is("Conv") || node.is("Gemm")) job.grams.push_back({node.name()});
   }
   return job;
 }

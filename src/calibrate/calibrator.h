@@ -22,7 +22,9 @@ struct Tap {
 /// A layer whose input Gram matrix is wanted (Conv, ConvTranspose, Gemm or MatMul by node name).
 struct GramRequest {
   std::string node;
-  std::int64_t columns_per_sample = 256;  ///< random output positions used of each sample, >= 1
+  /// Random output positions used of each sample, >= 1. The work grows with them; 64 of each of 256
+  /// samples are several times the columns of usual layers.
+  std::int64_t columns_per_sample = 64;
 };
 
 struct CalibrationOptions {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "calibrate/depthwise_gram.h"
 #include "core/format.h"
 #include "hexquant/error.h"
 #include "linalg/gram.h"
@@ -89,28 +90,14 @@ void GramAccumulator::add(const runtime::TapView& view, std::int64_t sample, Gra
     gram_.count += static_cast<std::int64_t>(scratch.positions.size());
     for (std::size_t j = 0; j < width; ++j) gram_.sum[j] += scratch.sum[j];
     if (gram_.groups > 1 && gram_.groups == layer_.channels()) {
-      add_depthwise(scratch.columns);
+      static const DepthwiseGram add_depthwise = best_depthwise_gram();
+      add_depthwise(scratch.columns.data(), scratch.positions.size(),
+                    static_cast<std::size_t>(gram_.columns), static_cast<std::size_t>(gram_.groups),
+                    gram_.gram.data());
     } else {
       add_grouped(scratch.columns, scratch.group);
     }
   });
-}
-
-/// One small matrix a channel: vectorised over the channels.
-void GramAccumulator::add_depthwise(const std::vector<float>& columns) {
-  const std::size_t channels = unsigned_size(gram_.groups);
-  const std::size_t kernel = unsigned_size(gram_.columns);
-  for (const float* x = columns.data(); x != columns.data() + columns.size();
-       x += kernel * channels) {
-    for (std::size_t a = 0; a < kernel; ++a) {
-      for (std::size_t b = a; b < kernel; ++b) {
-        float* const out = gram_.gram.data() + (a * kernel + b) * channels;
-        const float* const left = x + a * channels;
-        const float* const right = x + b * channels;
-        for (std::size_t c = 0; c < channels; ++c) out[c] += left[c] * right[c];
-      }
-    }
-  }
 }
 
 void GramAccumulator::add_grouped(const std::vector<float>& columns, std::vector<float>& group) {

@@ -43,7 +43,6 @@ class GramAccumulator {
   [[nodiscard]] quant::LayerGram finish();
 
  private:
-  void add_depthwise(const std::vector<float>& columns);
   void add_grouped(const std::vector<float>& columns, std::vector<float>& group);
 
   LayerColumns layer_;

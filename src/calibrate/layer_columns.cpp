@@ -13,6 +13,9 @@ using graph::Graph;
 using graph::Node;
 using runtime::TapView;
 
+/// Channel block of ONNX Runtime on machines with AVX-512.
+constexpr std::int64_t kWideBlock = 16;
+
 /// Shape of the constant or typed value. @throws Error(kUnsupported) when it is not known
 Shape known_shape(const Graph& graph, const Node& node, const std::string& value) {
   if (const Tensor* tensor = graph.find_initializer(value)) return tensor->shape();
@@ -182,11 +185,16 @@ void LayerColumns::gather_conv(const TapView& view, std::span<const std::int64_t
   const std::int64_t plane = h.input * w.input;
   const std::int64_t batch_stride = ceil_div(channels_, block) * block * plane;
   const auto copy_pixel = [&](const float* pixel, float* out) {
+    if (block == 1) {
+      for (std::int64_t c = 0; c < channels_; ++c) out[c] = pixel[c * plane];
+      return;
+    }
     for (std::int64_t c = 0; c < channels_; c += block, pixel += plane * block) {
-      if (block == 1) {
-        out[c] = *pixel;
+      const std::int64_t lanes = std::min(block, channels_ - c);
+      if (lanes == kWideBlock) {
+        std::memcpy(out + c, pixel, kWideBlock * sizeof(float));  // inlined: the size is known
       } else {
-        std::copy_n(pixel, std::min(block, channels_ - c), out + c);
+        std::copy_n(pixel, lanes, out + c);
       }
     }
   };

@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "calibrate/depthwise_gram.h"
 #include "calibrate/gram_accumulator.h"
+#include "calibrate/scan_kernels.h"
 #include "calibrate/value_accumulator.h"
 #include "formats/onnx/onnx_io.h"
 #include "hexquant/error.h"
@@ -188,6 +190,25 @@ TEST(Calibrate, DrawsTheSameNumberOfPositionsFromEverySample) {
     EXPECT_TRUE(one_row || got.grams.at(request.node).count == 39) << request.node;
   }
   EXPECT_NE(got.grams.at(cnn.grams[1].node).gram, cnn.run(2, 1).grams.at(cnn.grams[1].node).gram);
+}
+
+TEST(DepthwiseGram, VariantsAgree) {
+  if (!cpu_has_avx2()) GTEST_SKIP() << "this machine has no AVX2";
+  std::mt19937 random(8);
+  std::normal_distribution<float> normal;
+  for (const std::size_t kernel : {1UL, 3UL, 9UL, 25UL, 1100UL}) {
+    for (const std::size_t channels : {1UL, 8UL, 13UL}) {
+      const std::size_t positions = kernel == 1100 ? 2 : 130;
+      std::vector<float> columns(positions * kernel * channels);
+      for (float& value : columns) value = normal(random);
+      std::vector<float> expected(kernel * kernel * channels, 1.0F);
+      std::vector<float> got = expected;
+      depthwise_gram_scalar(columns.data(), positions, kernel, channels, expected.data());
+      depthwise_gram_avx2(columns.data(), positions, kernel, channels, got.data());
+      constexpr float kFloatSum = 1e-3F;  // 130 products around 1
+      for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], kFloatSum);
+    }
+  }
 }
 
 TEST(DrawPositions, TakesOneFromEachSlice) {

@@ -1,0 +1,86 @@
+#include <immintrin.h>
+
+#include "calibrate/depthwise_gram.h"
+
+namespace hexquant::calibrate {
+namespace {
+
+constexpr std::size_t kLanes = 8;
+constexpr std::size_t kTile = 8;        // sums held in registers
+constexpr std::size_t kMaxRows = 1024;  // rows packed at a time: 32 KiB
+
+struct Packed {
+  alignas(32) float rows[kMaxRows][kLanes];
+};
+
+/// The lanes from channel `first` on of `count` rows, side by side: rows lie far apart otherwise.
+void pack(const float* columns, std::size_t count, std::size_t channels, std::size_t lanes,
+          Packed& packed) noexcept {
+  for (std::size_t row = 0; row < count; ++row, columns += channels) {
+    if (lanes == kLanes) {
+      _mm256_store_ps(packed.rows[row], _mm256_loadu_ps(columns));
+    } else {
+      for (std::size_t lane = 0; lane < kLanes; ++lane) {
+        packed.rows[row][lane] = lane < lanes ? columns[lane] : 0.0F;
+      }
+    }
+  }
+}
+
+/// Sums of tap `a` with the `width` taps from `b` on.
+template <std::size_t kWidth>
+void add_tile(const Packed& packed, std::size_t positions, std::size_t kernel, std::size_t a,
+              std::size_t b, float (*sums)[kLanes]) noexcept {
+  __m256 tile[kWidth];
+  for (std::size_t i = 0; i < kWidth; ++i) tile[i] = _mm256_setzero_ps();
+  for (std::size_t p = 0; p < positions; ++p) {
+    const float(*const rows)[kLanes] = packed.rows + p * kernel;
+    const __m256 left = _mm256_load_ps(rows[a]);
+    for (std::size_t i = 0; i < kWidth; ++i) {
+      tile[i] = _mm256_fmadd_ps(left, _mm256_load_ps(rows[b + i]), tile[i]);
+    }
+  }
+  for (std::size_t i = 0; i < kWidth; ++i) _mm256_storeu_ps(sums[i], tile[i]);
+}
+
+void add_block(const Packed& packed, std::size_t positions, std::size_t kernel,
+               std::size_t channels, std::size_t lanes, float* gram) noexcept {
+  float sums[kTile][kLanes];
+  for (std::size_t a = 0; a < kernel; ++a) {
+    for (std::size_t b = a; b < kernel;) {
+      const std::size_t width = kernel - b >= kTile ? kTile : kernel - b >= 4 ? 4 : 1;
+      if (width == kTile) {
+        add_tile<kTile>(packed, positions, kernel, a, b, sums);
+      } else if (width == 4) {
+        add_tile<4>(packed, positions, kernel, a, b, sums);
+      } else {
+        add_tile<1>(packed, positions, kernel, a, b, sums);
+      }
+      for (std::size_t i = 0; i < width; ++i) {
+        float* const out = gram + (a * kernel + b + i) * channels;
+        for (std::size_t lane = 0; lane < lanes; ++lane) out[lane] += sums[i][lane];
+      }
+      b += width;
+    }
+  }
+}
+
+}  // namespace
+
+void depthwise_gram_avx2(const float* columns, std::size_t positions, std::size_t kernel,
+                         std::size_t channels, float* gram) noexcept {
+  const std::size_t step = kMaxRows / kernel;
+  if (step == 0) return depthwise_gram_scalar(columns, positions, kernel, channels, gram);
+  Packed packed;
+  for (std::size_t begin = 0; begin < positions; begin += step) {
+    const std::size_t count = positions - begin < step ? positions - begin : step;
+    const float* const part = columns + begin * kernel * channels;
+    for (std::size_t c = 0; c < channels; c += kLanes) {
+      const std::size_t lanes = channels - c < kLanes ? channels - c : kLanes;
+      pack(part + c, count * kernel, channels, lanes, packed);
+      add_block(packed, count, kernel, channels, lanes, gram + c);
+    }
+  }
+}
+
+}  // namespace hexquant::calibrate
