@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   cli::add_quantize_command(program, context);
   cli::add_evaluate_command(program, context);
   cli::add_info_command(program, context);
+  cli::add_granularity_command(program, context);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

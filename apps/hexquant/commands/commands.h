@@ -11,5 +11,6 @@ namespace hexquant::cli {
 void add_quantize_command(CLI::App& program, CommandContext& context);
 void add_evaluate_command(CLI::App& program, CommandContext& context);
 void add_info_command(CLI::App& program, CommandContext& context);
+void add_granularity_command(CLI::App& program, CommandContext& context);
 
 }  // namespace hexquant::cli
