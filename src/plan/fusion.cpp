@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "plan/weight_choice.h"
+
 namespace hexquant::plan {
 namespace {
 
@@ -73,6 +75,7 @@ class FusionFinder {
       return true;
     }
     if (choice.handling != Handling::kInteger) return false;
+    if (bias != nullptr && has_blocks(node)) return false;
     const auto found = fusions_.head.find(&node);
     const Node* head = found == fusions_.head.end() ? &node : found->second;
     fusions_.head[&next] = head;
@@ -84,6 +87,12 @@ class FusionFinder {
     }
     context_.choices[&next].act_bits = choice.act_bits;
     return true;
+  }
+
+  /// The HTP computes block-quantized MatMul in float16, and no bias with it.
+  [[nodiscard]] bool has_blocks(const Node& matmul) const {
+    const Tensor& weight = *context_.graph.find_initializer(matmul.input(1));
+    return choose_weights(context_, matmul, weight).granularity == Granularity::kGroup;
   }
 
   void follow_into_float(const Node& next, const NodeChoice& choice) {

@@ -177,7 +177,6 @@ class LayerPlanner {
     if (bias.dtype() != DType::kFloat32) return format("its type is {}", dtype_name(bias.dtype()));
     if (bias.rank() != 1) return format("its shape is {}", shape_text(bias.shape()));
     if (context_.graph.uses(name).size() != 1) return "other nodes read it too";
-    if (policy.granularity == Granularity::kGroup) return "the weights are block-quantized";
     if (policy.granularity != Granularity::kChannel) return "";
     const Shape& shape = context_.graph.find_initializer(weight)->shape();
     const std::int64_t channels = shape.at(static_cast<std::size_t>(policy.axis));

@@ -107,6 +107,14 @@ class WeightChooser {
   void choose_granularity() {
     if (options_.granularity == Granularity::kGroup && take_groups()) return;
     const int axis = target::channel_axis(rule_, node_, shape_);
+    const bool wants_channels = options_.granularity != Granularity::kTensor && axis >= 0;
+    if (wants_channels && !policy_.symmetric && !accepts(Granularity::kChannel)) {
+      // A scale for each channel is worth more than a zero point for the tensor.
+      reasons_.push_back("symmetric: asymmetric weights take one scale for the tensor");
+      policy_.symmetric = true;
+      policy_.type = DType::kInt8;
+      policy_.strict = options_.weight_strict;
+    }
     if (options_.granularity != Granularity::kTensor || !accepts(Granularity::kTensor)) {
       if (axis >= 0 && accepts(Granularity::kChannel)) {
         take_channels(axis);

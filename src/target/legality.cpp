@@ -248,6 +248,9 @@ Obstacle block_obstacle(const Rules& rules, const Node& node, const OpRule& rule
     return "blocks are accepted for 1x1 convolutions, Gemm and MatMul only";
   }
   if (!node.is("Conv") && weight.size() != 2) return "blocks need a weight matrix";
+  if (rule.bias >= 0 && !node.input(static_cast<std::size_t>(rule.bias)).empty()) {
+    return "a layer with block-quantized weights and a bias is not computed right";
+  }
   const std::int64_t length =
       weight.at(static_cast<std::size_t>(reduction_axis(rule, node, weight)));
   if (block_size <= 0 || block_size % rules.block_multiple != 0 || length % block_size != 0) {

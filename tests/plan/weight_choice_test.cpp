@@ -131,11 +131,21 @@ TEST(WeightChoice, SixteenBitsNeedSixteenBitActivationsAndV73) {
 TEST(WeightChoice, AsymmetricWeightsHaveEightBitsOnly) {
   PlanOptions options;
   options.weight_symmetric = false;
+  options.granularity = Granularity::kTensor;
   EXPECT_EQ(layer_plan("Conv", {16, 8, 3, 3}, options).tensors.at("w").type, DType::kUInt8);
   options.weight_bits = 4;
   const TensorPolicy policy = layer_plan("Conv", {64, 8, 1, 1}, options).tensors.at("w");
   EXPECT_TRUE(policy.symmetric);
   EXPECT_THAT(policy.reason, HasSubstr("4-bit weights are symmetric"));
+}
+
+TEST(WeightChoice, ChannelsAreWorthMoreThanAZeroPoint) {
+  PlanOptions options;
+  options.weight_symmetric = false;
+  const TensorPolicy policy = layer_plan("Conv", {16, 8, 3, 3}, options).tensors.at("w");
+  EXPECT_EQ(policy.type, DType::kInt8);
+  EXPECT_EQ(policy.granularity, Granularity::kChannel);
+  EXPECT_THAT(policy.reason, HasSubstr("asymmetric weights take one scale"));
 }
 
 TEST(WeightChoice, StrictDropsTheLowestCode) {
@@ -164,14 +174,29 @@ TEST(WeightChoice, GroupsWhereBlocksAreAccepted) {
               HasSubstr("need 16-bit activations"));
 }
 
-TEST(WeightChoice, BlockQuantizedLayerKeepsAFloatBias) {
+TEST(WeightChoice, BlocksAndBiasDoNotGoTogether) {
   PlanOptions options = bits(8, 16);
   options.granularity = Granularity::kGroup;
   options.group_size = 16;
   const QuantPlan plan = layer_plan("Gemm", {64, 48}, options);
+  EXPECT_EQ(plan.tensors.at("w").granularity, Granularity::kChannel);
+  EXPECT_THAT(plan.layers.at(0).reason, HasSubstr("bias"));
+  EXPECT_EQ(layer_plan("Gemm", {64, 48}, options, {}, true).tensors.at("w").granularity,
+            Granularity::kGroup);
+}
+
+TEST(WeightChoice, BlockQuantizedMatMulIsNotFusedWithItsBias) {
+  GraphBuilder b;
+  b.input("x", {4, 64}).constant("w", {64, 48}).constant("b", {48});
+  b.node("MatMul", {"x", "w"}, {"m"}, {4, 48}).node("Add", {"m", "b"}, {"y"}, {4, 48}).output("y");
+  PlanOptions options = bits(4, 16);
+  options.granularity = Granularity::kGroup;
+  options.group_size = 32;
+  const QuantPlan plan = make_plan(b.graph(), target::load_target("SM8650"), options);
   EXPECT_EQ(plan.tensors.at("w").granularity, Granularity::kGroup);
+  EXPECT_EQ(plan.tensors.at("m").type, DType::kUInt16);
+  EXPECT_EQ(plan.tensors.at("b").role, quant::Role::kActivation);
   EXPECT_THAT(plan.biases, IsEmpty());
-  EXPECT_EQ(plan.findings.at(0).id, "float-bias");
 }
 
 TEST(WeightChoice, EightBitBiasIsDoneAndReported) {

@@ -123,7 +123,12 @@ TEST(Legality, BlocksNeedSixteenBitActivationsAndAFittingSize) {
   EXPECT_THAT(reason(conv3, {{{0, kU16}, {1, blocks(DType::kInt4, 1, 32)}}, kU16}),
               HasSubstr("1x1"));
   const GraphBuilder conv1 = conv_graph({16, 32, 1, 1});
-  EXPECT_EQ(reason(conv1, {{{0, kU16}, {1, blocks(DType::kInt4, 1, 32)}}, kU16}), "");
+  EXPECT_THAT(reason(conv1, {{{0, kU16}, {1, blocks(DType::kInt4, 1, 32)}}, kU16}),
+              HasSubstr("and a bias"));
+  GraphBuilder plain;
+  plain.input("x", {1, 32, 8, 8}).constant("w", {16, 32, 1, 1});
+  plain.node("Conv", {"x", "w"}, {"y"}, {1, 16, 8, 8});
+  EXPECT_EQ(reason(plain, {{{0, kU16}, {1, blocks(DType::kInt4, 1, 32)}}, kU16}), "");
 }
 
 TEST(Legality, LayerNormTakesUint8ScaleAndInt32Bias) {
