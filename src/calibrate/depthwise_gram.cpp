@@ -9,10 +9,12 @@ void depthwise_gram_scalar(const float* columns, std::size_t positions, std::siz
   for (std::size_t p = 0; p < positions; ++p, columns += kernel * channels) {
     for (std::size_t a = 0; a < kernel; ++a) {
       for (std::size_t b = a; b < kernel; ++b) {
-        float* const out = gram + (a * kernel + b) * channels;
         const float* const left = columns + a * channels;
         const float* const right = columns + b * channels;
-        for (std::size_t c = 0; c < channels; ++c) out[c] += left[c] * right[c];
+        for (std::size_t c = 0; c < channels; ++c) {
+          const std::size_t block = c / kGramLanes * kernel * kernel;
+          gram[(block + a * kernel + b) * kGramLanes + c % kGramLanes] += left[c] * right[c];
+        }
       }
     }
   }

@@ -5,9 +5,13 @@
 /// Plain data only, as in scan_kernels.h.
 namespace hexquant::calibrate {
 
-/// gram[(a * kernel + b) * channels + c] += sum over positions of
-/// columns[(p * kernel + a) * channels + c] * columns[(p * kernel + b) * channels + c], for a <= b:
-/// one small Gram matrix for each channel, all channels side by side.
+/// Channels whose sums lie side by side.
+inline constexpr std::size_t kGramLanes = 8;
+
+/// Adds the small Gram matrices of all channels: for a <= b
+/// gram[((c / 8) * kernel * kernel + a * kernel + b) * 8 + c % 8] += sum over positions p of
+/// columns[(p * kernel + a) * channels + c] * columns[(p * kernel + b) * channels + c].
+/// @param gram  [ceil(channels / 8), kernel, kernel, 8]
 using DepthwiseGram = void (*)(const float* columns, std::size_t positions, std::size_t kernel,
                                std::size_t channels, float* gram) noexcept;
 

@@ -5,7 +5,7 @@
 namespace hexquant::calibrate {
 namespace {
 
-constexpr std::size_t kLanes = 8;
+constexpr std::size_t kLanes = kGramLanes;
 constexpr std::size_t kTile = 8;        // sums held in registers
 constexpr std::size_t kMaxRows = 1024;  // rows packed at a time: 32 KiB
 
@@ -27,10 +27,11 @@ void pack(const float* columns, std::size_t count, std::size_t channels, std::si
   }
 }
 
-/// Sums of tap `a` with the `width` taps from `b` on.
+/// Sums of tap `a` with the kWidth taps from `b` on; `gram` is the block's own [kernel, kernel, 8].
 template <std::size_t kWidth>
 void add_tile(const Packed& packed, std::size_t positions, std::size_t kernel, std::size_t a,
-              std::size_t b, float (*sums)[kLanes]) noexcept {
+              std::size_t b, float* gram) noexcept {
+  float* const out = gram + (a * kernel + b) * kLanes;
   __m256 tile[kWidth];
   for (std::size_t i = 0; i < kWidth; ++i) tile[i] = _mm256_setzero_ps();
   for (std::size_t p = 0; p < positions; ++p) {
@@ -40,28 +41,21 @@ void add_tile(const Packed& packed, std::size_t positions, std::size_t kernel, s
       tile[i] = _mm256_fmadd_ps(left, _mm256_load_ps(rows[b + i]), tile[i]);
     }
   }
-  for (std::size_t i = 0; i < kWidth; ++i) _mm256_storeu_ps(sums[i], tile[i]);
+  for (std::size_t i = 0; i < kWidth; ++i) {
+    float* const sum = out + i * kLanes;
+    _mm256_storeu_ps(sum, _mm256_add_ps(_mm256_loadu_ps(sum), tile[i]));
+  }
 }
 
 void add_block(const Packed& packed, std::size_t positions, std::size_t kernel,
-               std::size_t channels, std::size_t lanes, float* gram) noexcept {
-  float sums[kTile][kLanes];
+               float* gram) noexcept {
   for (std::size_t a = 0; a < kernel; ++a) {
-    for (std::size_t b = a; b < kernel;) {
-      const std::size_t width = kernel - b >= kTile ? kTile : kernel - b >= 4 ? 4 : 1;
-      if (width == kTile) {
-        add_tile<kTile>(packed, positions, kernel, a, b, sums);
-      } else if (width == 4) {
-        add_tile<4>(packed, positions, kernel, a, b, sums);
-      } else {
-        add_tile<1>(packed, positions, kernel, a, b, sums);
-      }
-      for (std::size_t i = 0; i < width; ++i) {
-        float* const out = gram + (a * kernel + b + i) * channels;
-        for (std::size_t lane = 0; lane < lanes; ++lane) out[lane] += sums[i][lane];
-      }
-      b += width;
+    std::size_t b = a;
+    for (; b + kTile <= kernel; b += kTile) {
+      add_tile<kTile>(packed, positions, kernel, a, b, gram);
     }
+    for (; b + 4 <= kernel; b += 4) add_tile<4>(packed, positions, kernel, a, b, gram);
+    for (; b < kernel; ++b) add_tile<1>(packed, positions, kernel, a, b, gram);
   }
 }
 
@@ -78,7 +72,7 @@ void depthwise_gram_avx2(const float* columns, std::size_t positions, std::size_
     for (std::size_t c = 0; c < channels; c += kLanes) {
       const std::size_t lanes = channels - c < kLanes ? channels - c : kLanes;
       pack(part + c, count * kernel, channels, lanes, packed);
-      add_block(packed, count, kernel, channels, lanes, gram + c);
+      add_block(packed, count, kernel, gram + c * kernel * kernel);
     }
   }
 }

@@ -72,7 +72,9 @@ GramAccumulator::GramAccumulator(const Graph& graph, const GramRequest& request,
   }
   gram_.groups = groups;
   gram_.columns = layer_.channels() / groups * layer_.kernel();
-  gram_.gram.resize(unsigned_size(groups * gram_.columns * gram_.columns));
+  const auto lanes = static_cast<std::int64_t>(kGramLanes);
+  const std::int64_t matrices = depthwise() ? (groups + lanes - 1) / lanes * lanes : groups;
+  gram_.gram.resize(unsigned_size(matrices * gram_.columns * gram_.columns));
   gram_.sum.resize(unsigned_size(groups * gram_.columns));
 }
 
@@ -89,7 +91,7 @@ void GramAccumulator::add(const runtime::TapView& view, std::int64_t sample, Gra
   order_.in_order(sample, [&] {
     gram_.count += static_cast<std::int64_t>(scratch.positions.size());
     for (std::size_t j = 0; j < width; ++j) gram_.sum[j] += scratch.sum[j];
-    if (gram_.groups > 1 && gram_.groups == layer_.channels()) {
+    if (depthwise()) {
       static const DepthwiseGram add_depthwise = best_depthwise_gram();
       add_depthwise(scratch.columns.data(), scratch.positions.size(),
                     static_cast<std::size_t>(gram_.columns), static_cast<std::size_t>(gram_.groups),
@@ -125,12 +127,12 @@ quant::LayerGram GramAccumulator::finish() {
   const std::int64_t columns = gram_.columns;
   const std::int64_t kernel = layer_.kernel();
   const std::int64_t channels = layer_.channels() / groups;
-  const bool depthwise = groups > 1 && channels == 1;
+  const auto lanes = static_cast<std::int64_t>(kGramLanes);
   quant::LayerGram out;
   out.groups = groups;
   out.columns = columns;
   out.count = gram_.count;
-  out.gram.resize(gram_.gram.size());
+  out.gram.resize(unsigned_size(groups * columns * columns));
   out.sum.resize(gram_.sum.size());
   const auto gathered = [&](std::int64_t column) {  // (channel, tap) -> (tap, channel)
     return column % kernel * channels + column / kernel;
@@ -145,8 +147,10 @@ quant::LayerGram GramAccumulator::finish() {
       for (std::int64_t j = 0; j < columns; ++j) {
         // Only the upper triangle was summed.
         const auto [a, b] = std::minmax({gathered(i), gathered(j)});
+        const std::int64_t in_matrix = a * columns + b;
         const std::int64_t from =
-            depthwise ? (a * columns + b) * groups + g : (g * columns + a) * columns + b;
+            depthwise() ? (g / lanes * columns * columns + in_matrix) * lanes + g % lanes
+                        : g * columns * columns + in_matrix;
         matrix[i * columns + j] = gram_.gram[unsigned_size(from)];
       }
     }

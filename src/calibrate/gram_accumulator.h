@@ -43,13 +43,16 @@ class GramAccumulator {
   [[nodiscard]] quant::LayerGram finish();
 
  private:
+  [[nodiscard]] bool depthwise() const noexcept {
+    return gram_.groups > 1 && gram_.groups == layer_.channels();
+  }
   void add_grouped(const std::vector<float>& columns, std::vector<float>& group);
 
   LayerColumns layer_;
   std::int64_t columns_per_sample_;
   std::uint64_t seed_;
   SampleOrder order_;
-  quant::LayerGram gram_;  // depthwise: [columns, columns, groups] until finish
+  quant::LayerGram gram_;  // depthwise: in the layout of DepthwiseGram until finish
 };
 
 }  // namespace hexquant::calibrate
