@@ -127,7 +127,7 @@ fuzz_smoke() {
     cp -r "tests/fuzz/corpus/$name/." "$scratch/$name/"
     printf '%s: %d seeds\n' "$name" "$(find "$scratch/$name" -type f | wc -l)"
     ASAN_OPTIONS=detect_container_overflow=0 "build/fuzz/bin/$name" -max_total_time="$FUZZ_SECONDS" -rss_limit_mb=4096 \
-      -timeout=10 -print_final_stats=1 -artifact_prefix="$LOG_DIR/" "$scratch/$name"
+      -timeout=10 -verbosity=0 -print_final_stats=1 -artifact_prefix="$LOG_DIR/" "$scratch/$name"
   done
   rm -rf "$scratch"
 }
