@@ -13,7 +13,7 @@ namespace hexquant {
 struct DataRecipe {
   /// Image folder, labels.csv, QNN input list, .npy, .npz, or "name:=file" entries.
   std::vector<std::string> sources;
-  std::string preprocess;           ///< preprocessing JSON file; needed for images
+  std::string preprocess;           ///< JSON file, or JSON text from '{' on; needed for images
   std::int64_t samples = 256;       ///< at most; 0 = all
   std::int64_t skip = 0;            ///< leading samples left out
   std::string sampling = "first";   ///< first | even | random

@@ -20,7 +20,8 @@ double clipped_fraction(const quant::ValueStatistics& values, double low, double
   std::uint64_t outside = 0;
   for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
     const double left = histogram.lower_edge() + static_cast<double>(i) * histogram.bin_width();
-    if (left + histogram.bin_width() <= low || left >= high) outside += histogram.counts[i];
+    // A bin that begins at the upper end holds that end itself, which is no clipping.
+    if (left + histogram.bin_width() <= low || left > high) outside += histogram.counts[i];
   }
   return static_cast<double>(outside) / static_cast<double>(values.count);
 }

@@ -119,6 +119,25 @@ TEST_F(QuantizeCommand, FloatFileReproducesTheIntegersByNearestRounding) {
   EXPECT_GT(checked, 100);
 }
 
+TEST_F(QuantizeCommand, PreprocessingFlagsEqualTheJsonFile) {
+  const Json file = read_json(example("preprocess.json"));
+  const std::vector<std::string> common = {"quantize",  example("model.onnx"),
+                                           "--data",    example("calibration_images.npy"),
+                                           "--samples", "16"};
+  std::vector<std::string> with_file = common;
+  with_file.insert(with_file.end(), {"--preprocess", example("preprocess.json"), "-o", "file"});
+  std::vector<std::string> with_flags = common;
+  with_flags.insert(with_flags.end(), {"--color", "gray", "--mean", file.at("mean")[0].dump(),
+                                       "--std", file.at("std")[0].dump(), "-o", "flags"});
+  const RunResult flags = run(with_flags);
+  ASSERT_EQ(run(with_file).status, 0);
+  ASSERT_EQ(flags.status, 0) << flags.err;
+  EXPECT_EQ(read_file(folder_ / "file" / "model.onnx"),
+            read_file(folder_ / "flags" / "model.onnx"));
+  with_flags[with_flags.size() - 3] = "zero";
+  expect_refused(run(with_flags), "--std");
+}
+
 TEST_F(QuantizeCommand, DryRunWritesNothing) {
   write_samples("x.npy", {20, 3, 8, 8});
   const RunResult result = quantize_tiny({"--dry-run"});

@@ -86,8 +86,7 @@ void RecipeOptions::add_data_options(CLI::App& command) {
   add("--skip", values_.data.skip, "Leading samples left out")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  add("--preprocess", values_.data.preprocess,
-      "JSON with resize, crop, interpolation, color, mean, std, layout (images need it)");
+  preprocess_.add_to(command, kDataGroup);
   add("--input-shape", input_shapes_, "Fix an input's shape: NAME=1,3,224,224 (repeat for others)");
   command
       .add_flag("--use-native-input-files", values_.data.native_input_files,
@@ -168,7 +167,7 @@ void RecipeOptions::overlay(Recipe& recipe) const {
   take("--samples", recipe.data.samples, values_.data.samples);
   take("--sampling", recipe.data.sampling, values_.data.sampling);
   take("--skip", recipe.data.skip, values_.data.skip);
-  take("--preprocess", recipe.data.preprocess, values_.data.preprocess);
+  if (preprocess_.given()) recipe.data.preprocess = preprocess_.resolve();
   take("--use-native-input-files", recipe.data.native_input_files, values_.data.native_input_files);
   take("--soc", recipe.soc, values_.soc);
   take("--act-bits", recipe.act_bits, values_.act_bits);

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/preprocess_options.h"
 #include "hexquant/recipe.h"
 
 namespace hexquant::cli {
@@ -30,6 +31,7 @@ class RecipeOptions {
 
   CLI::App* command_ = nullptr;
   Recipe values_;
+  PreprocessOptions preprocess_;
   std::string recipe_path_;
   std::vector<std::string> input_shapes_;
   std::string weight_bits_ = "8";

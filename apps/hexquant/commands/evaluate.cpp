@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/preprocess_options.h"
 #include "cli/table.h"
 #include "commands/commands.h"
 #include "core/format.h"
@@ -26,6 +27,7 @@ struct EvaluateArguments {
   std::vector<std::string> models;
   std::string reference;
   EvaluationRecipe evaluation;
+  PreprocessOptions preprocess;
   bool layers = false;
   std::int64_t layer_samples = 16;
   std::string output;
@@ -177,8 +179,10 @@ int run_evaluate(const EvaluateArguments& arguments, const CommandContext& conte
   const std::vector<std::string> files = all_models(arguments);
   const graph::Graph reference = formats::read_onnx(files.front());
   Findings findings;
+  EvaluationRecipe evaluation = arguments.evaluation;
+  evaluation.data.preprocess = arguments.preprocess.resolve();
   pipeline::EvaluationTask opened =
-      pipeline::open_evaluation(arguments.evaluation, {}, context.common.seed, reference, findings);
+      pipeline::open_evaluation(evaluation, {}, context.common.seed, reference, findings);
   opened.task.output = arguments.output;
   opened.task.time_limit_s = arguments.time_limit_s;
   if (files.size() == 1 && opened.task.metric.needs_reference()) {
@@ -207,7 +211,8 @@ int run_evaluate(const EvaluateArguments& arguments, const CommandContext& conte
   return kExitDone;
 }
 
-void add_data_options(CLI::App& command, EvaluationRecipe& evaluation) {
+void add_data_options(CLI::App& command, EvaluateArguments& arguments) {
+  EvaluationRecipe& evaluation = arguments.evaluation;
   const auto add = [&](const char* name, auto& value, const char* help) {
     return command.add_option(name, value, help)->group("Data");
   };
@@ -227,8 +232,7 @@ void add_data_options(CLI::App& command, EvaluationRecipe& evaluation) {
   add("--skip", evaluation.data.skip, "Leading samples left out")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  add("--preprocess", evaluation.data.preprocess,
-      "JSON with resize, crop, interpolation, color, mean, std, layout (images need it)");
+  arguments.preprocess.add_to(command, "Data");
   add("--data-b", evaluation.data_b, "Second element of each pair (spearman-pairs)");
   add("--lengths", evaluation.lengths, "Valid length of each row (perplexity), .npy");
   command
@@ -264,7 +268,7 @@ void add_options(CLI::App& command, EvaluateArguments& arguments) {
                   "Seconds that the program of exec:PROGRAM may take for each model")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  add_data_options(command, arguments.evaluation);
+  add_data_options(command, arguments);
 }
 
 }  // namespace
