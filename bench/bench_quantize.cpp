@@ -186,7 +186,10 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: bench_quantize MODEL DATA PREPROCESS [SAMPLES] [CSV]\n");
     return 2;
   }
-  hexquant::Arguments arguments{argv[1], argv[2], argv[3]};
+  hexquant::Arguments arguments;
+  arguments.model = argv[1];
+  arguments.data = argv[2];
+  arguments.preprocess = argv[3];
   if (argc > 4) arguments.samples = std::atoll(argv[4]);
   if (argc > 5) arguments.csv = argv[5];
   try {
