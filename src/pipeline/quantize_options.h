@@ -1,8 +1,11 @@
 #pragma once
 
+#include <optional>
+
 #include "calibrate/observer.h"
 #include "data/dataset.h"
 #include "hexquant/recipe.h"
+#include "pipeline/round_weights.h"
 #include "plan/plan.h"
 #include "weights/quantize_weights.h"
 
@@ -14,6 +17,7 @@ struct QuantizeOptions {
   plan::PlanOptions plan;
   calibrate::ObserverOptions observer;
   weights::WeightOptions weights;
+  std::optional<DataRounding> rounding;  ///< weight methods that need data
 };
 
 /// @throws Error(kInvalidArgument) naming the option, the bad value and the allowed ones

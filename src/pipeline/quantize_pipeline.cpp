@@ -8,7 +8,9 @@
 #include "core/format.h"
 #include "formats/onnx/onnx_io.h"
 #include "hexquant/error.h"
+#include "passes/add_missing_bias.h"
 #include "passes/prepare.h"
+#include "pipeline/layer_steps.h"
 #include "quant/insert_qdq.h"
 
 namespace hexquant::pipeline {
@@ -27,6 +29,24 @@ void check_finite_weights(const graph::Graph& graph, const std::string& model) {
                          name, values[i], i));
     }
   }
+}
+
+/// Bias correction needs a bias; a bias would keep a layer from block-quantized weights.
+bool needs_biases(const QuantizeOptions& options) {
+  return options.rounding && options.rounding->correct_bias &&
+         options.plan.granularity != Granularity::kGroup;
+}
+
+/// Moments of the calibration pass, for the mode that rounds with them.
+std::vector<calibrate::GramRequest> gram_requests(const graph::Graph& graph,
+                                                  const quant::QuantPlan& plan,
+                                                  const QuantizeOptions& options) {
+  std::vector<calibrate::GramRequest> requests;
+  if (!options.rounding || options.rounding->mode != RoundingMode::kOnePass) return requests;
+  for (const LayerStep& step : find_layer_steps(graph, plan)) {
+    requests.push_back({.node = step.node->name()});
+  }
+  return requests;
 }
 
 void collect_findings(QuantizedModel& model) {
@@ -69,6 +89,7 @@ QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,
   lap("read");
 
   model.passes = passes::prepare(graph, {recipe.input_shapes, dataset->load(0)});
+  if (needs_biases(options)) model.passes.push_back(passes::add_missing_bias(graph));
   model.prepared = graph;
   lap("prepare");
 
@@ -76,9 +97,9 @@ QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,
   collect_findings(model);
   lap("plan");
 
-  model.statistics =
-      calibrate::calibrate(graph, *dataset, calibrate::taps_for_plan(graph, model.plan), {},
-                           {threads, recipe.seed}, progress);
+  model.statistics = calibrate::calibrate(
+      graph, *dataset, calibrate::taps_for_plan(graph, model.plan),
+      gram_requests(graph, model.plan, options), {threads, recipe.seed}, progress);
   lap("calibrate");
 
   model.encodings = calibrate::encode_activations(graph, model.plan, model.statistics,
@@ -87,6 +108,11 @@ QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,
 
   model.weights =
       weights::quantize_weights(graph, model.plan, model.encodings, options.weights, progress);
+  if (options.rounding) {
+    model.rounding =
+        round_weights(model.prepared, graph, model.plan, model.encodings, model.statistics,
+                      *dataset, *options.rounding, recipe.seed, threads, model.findings, progress);
+  }
   weights::quantize_biases(graph, model.plan, model.encodings);
   lap("weights");
 
