@@ -2,9 +2,10 @@
 
 #include <cblas.h>
 
-#include "linalg/blas_size.h"
+#include "linalg/blas.h"
 
 namespace hexquant::linalg {
+
 void add_gram(const float* rows, std::int64_t row_count, std::int64_t columns, float* gram) {
   const int n = blas_size(columns);
   const int k = blas_size(row_count);

@@ -2,7 +2,7 @@
 
 #include <cblas.h>
 
-#include "linalg/blas_size.h"
+#include "linalg/blas.h"
 
 namespace hexquant::linalg {
 

@@ -1,6 +1,6 @@
 #include "linalg/solve.h"
 
-#include "linalg/blas_size.h"
+#include "linalg/blas.h"
 
 // The LAPACK part of OpenBLAS has no C header of its own.
 extern "C" {

@@ -1,4 +1,4 @@
-#include "linalg/blas_size.h"
+#include "linalg/blas.h"
 
 #include <cblas.h>
 
