@@ -49,6 +49,18 @@ std::vector<calibrate::GramRequest> gram_requests(const graph::Graph& graph,
   return requests;
 }
 
+/// Where the time of rounding went.
+void add_rounding_seconds(QuantizedModel& model) {
+  double gather_seconds = 0.0;
+  double solve_seconds = 0.0;
+  for (const weights::RoundingReport& report : model.rounding) {
+    gather_seconds += report.gather_seconds;
+    solve_seconds += report.solve_seconds;
+  }
+  model.seconds.emplace_back("round_gather", gather_seconds);
+  model.seconds.emplace_back("round_solve", solve_seconds);
+}
+
 void collect_findings(QuantizedModel& model) {
   for (const passes::PassReport& report : model.passes) {
     model.findings.insert(model.findings.end(), report.findings.begin(), report.findings.end());
@@ -112,6 +124,7 @@ QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,
     model.rounding =
         round_weights(model.prepared, graph, model.plan, model.encodings, model.statistics,
                       *dataset, *options.rounding, recipe.seed, threads, model.findings, progress);
+    add_rounding_seconds(model);
   }
   weights::quantize_biases(graph, model.plan, model.encodings);
   lap("weights");

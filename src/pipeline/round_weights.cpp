@@ -279,7 +279,9 @@ class WeightRounder {
                                                  step.layout.from_matrix(values)));
     encodings_.tensors[step.weight] = encoding_of(policy, step.layout, rounded);
     RoundingReport report = report_of(layer, problem, rounded);
-    if (moves_bias) report.bias_shift = correct_bias(layer, values, mean, moments.target_mean);
+    const double bias_change =
+        moves_bias ? correct_bias(layer, values, mean, moments.target_mean) : 0.0;
+    report.bias_shift *= bias_change;
     report.positions = moments.count;
     report.gather_seconds = gather_seconds;
     report.solve_seconds = watch.lap_seconds();
@@ -324,6 +326,7 @@ class WeightRounder {
       }
     }
     const double unit = power > 0.0 ? 1.0 / power : 0.0;
+    report.bias_shift = std::sqrt(unit * static_cast<double>(problem.groups * problem.rows));
     report.error_min_max = rounded.error_min_max * unit;
     report.error_clip = rounded.error_clip * unit;
     report.error_gptq = rounded.error_gptq * unit;
