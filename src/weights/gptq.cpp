@@ -14,10 +14,10 @@ namespace {
 constexpr std::int64_t kLargestSearchedBlock = 256;
 
 FactorPlan gptq_plan(const RoundingContext& context) {
-  if (!context.options.search_gptq_scales) return {{1.0F}, {}};
-  if (context.bits() <= 4) return {{1.0F, 0.9F, 1.1F, 0.8F, 1.2F}, {0.05F, 0.025F}};
-  if (context.bits() <= 8) return {{1.0F, 0.95F, 1.05F}, {}};
-  return {{1.0F}, {}};
+  if (!context.options.search_gptq_scales) return {{1.0F}, 0.0F, {}};
+  if (context.bits() <= 4) return {{1.0F, 0.9F, 1.1F}, 0.1F, {0.05F, 0.025F}};
+  if (context.bits() <= 8) return {{1.0F, 0.95F, 1.05F}, 0.05F, {}};
+  return {{1.0F}, 0.0F, {}};
 }
 
 void add_to_later(const RoundingContext& context, const PanelRows& rows, std::int64_t first,
