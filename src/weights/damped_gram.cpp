@@ -57,18 +57,37 @@ void factor(const float* matrix, const std::int32_t* order, std::int64_t n, int 
   for (std::int64_t j = 0; j < n; ++j) root[j * n + j] = std::sqrt(matrix[order[j] * (n + 1)]);
 }
 
-void choose_order(const float* matrix, std::int64_t n, bool by_diagonal, std::int32_t* order) {
-  std::iota(order, order + n, 0);
-  if (!by_diagonal) return;
-  std::stable_sort(order, order + n, [&](std::int32_t a, std::int32_t b) {
-    return matrix[a * (n + 1)] > matrix[b * (n + 1)];
+/// Columns by falling diagonal; those of a block of scales stay together, blocks by falling mean.
+void choose_order(const float* matrix, std::int64_t n, const ScaleMap& map, std::int32_t* order) {
+  const auto diagonal = [&](std::int64_t j) { return matrix[j * (n + 1)]; };
+  std::vector<std::int64_t> blocks(static_cast<std::size_t>(map.blocks()));
+  std::vector<double> means(blocks.size());
+  std::iota(blocks.begin(), blocks.end(), 0);
+  for (const std::int64_t block : blocks) {
+    double sum = 0.0;
+    for (std::int64_t j = map.first_column(block); j < map.last_column(block); ++j) {
+      sum += diagonal(j);
+    }
+    means[static_cast<std::size_t>(block)] =
+        sum / static_cast<double>(map.last_column(block) - map.first_column(block));
+  }
+  std::stable_sort(blocks.begin(), blocks.end(), [&](std::int64_t a, std::int64_t b) {
+    return means[static_cast<std::size_t>(a)] > means[static_cast<std::size_t>(b)];
   });
+  std::int32_t* next = order;
+  for (const std::int64_t block : blocks) {
+    const std::int64_t width = map.last_column(block) - map.first_column(block);
+    std::iota(next, next + width, static_cast<std::int32_t>(map.first_column(block)));
+    std::stable_sort(next, next + width,
+                     [&](std::int32_t a, std::int32_t b) { return diagonal(a) > diagonal(b); });
+    next += width;
+  }
 }
 
 }  // namespace
 
 DampedGram damped_gram(const LayerProblem& problem, const RoundingOptions& options,
-                       bool with_root) {
+                       const ScaleMap& map, bool with_root) {
   const std::int64_t n = problem.columns;
   DampedGram gram;
   gram.columns = n;
@@ -81,7 +100,11 @@ DampedGram damped_gram(const LayerProblem& problem, const RoundingOptions& optio
     std::int32_t* order = gram.order.data() + group * n;
     damp(problem.gram.data() + group * n * n, n, options.damping, matrix,
          gram.added.data() + group * n);
-    choose_order(matrix, n, options.activation_order, order);
+    if (options.activation_order) {
+      choose_order(matrix, n, map, order);
+    } else {
+      std::iota(order, order + n, 0);
+    }
     if (with_root) factor(matrix, order, n, threads, gram.root.data() + group * n * n);
   });
   return gram;

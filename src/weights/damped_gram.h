@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "weights/round_layer.h"
+#include "weights/weight_grid.h"
 
 namespace hexquant::weights {
 
@@ -32,6 +33,6 @@ struct DampedGram {
 /// @param with_root  whether `root` is wanted; a matrix that is not positive definite in float gets
 ///                   a larger diagonal for it (relative steps of 10 from 1e-6)
 [[nodiscard]] DampedGram damped_gram(const LayerProblem& problem, const RoundingOptions& options,
-                                     bool with_root);
+                                     const ScaleMap& map, bool with_root);
 
 }  // namespace hexquant::weights

@@ -1,10 +1,15 @@
 #include "weights/factor_search.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <limits>
 
 namespace hexquant::weights {
 namespace {
+
+/// Bounds of factors beyond those of a plan.
+constexpr float kSmallest = 0.05F;
+constexpr float kLargest = 1.5F;
 
 /// The state of a search.
 class Search {
@@ -38,9 +43,28 @@ class Search {
     if (any) keep_(better_);
   }
 
+  /// Factors beyond `edge`, `step` apart, for the scales whose best one lies there.
+  void extend(float edge, float step) {
+    std::vector<std::uint8_t> at_edge(bases_.size());
+    for (std::size_t i = 0; i < bases_.size(); ++i) at_edge[i] = best_[i] == bases_[i] * edge;
+    const auto wanted = [&] {
+      return std::find(at_edge.begin(), at_edge.end(), 1) != at_edge.end();
+    };
+    for (float factor = edge + step; factor > kSmallest && factor < kLargest && wanted();
+         factor += step) {
+      attempt([&](std::size_t i) { return at_edge[i] != 0 ? bases_[i] * factor : best_[i]; });
+      at_edge = better_;
+    }
+  }
+
   void run(const FactorPlan& plan) {
     for (const float factor : plan.coarse) {
       attempt([&](std::size_t i) { return bases_[i] * factor; });
+    }
+    if (plan.extend > 0.0F) {
+      const auto [low, high] = std::minmax_element(plan.coarse.begin(), plan.coarse.end());
+      extend(*low, -plan.extend);
+      extend(*high, plan.extend);
     }
     std::vector<float> centers(bases_.size());
     for (const float step : plan.refine) {

@@ -7,10 +7,12 @@
 
 namespace hexquant::weights {
 
-/// Which factors of a scale are tried: all of `coarse`, then for each of `refine` the best so far
-/// plus and minus it.
+/// Which factors of a scale are tried: all of `coarse`; then further ones `extend` apart beyond the
+/// smallest and the largest of them, as long as these are the best; then for each of `refine` the
+/// best so far plus and minus it.
 struct FactorPlan {
   std::vector<float> coarse;
+  float extend = 0.0F;  ///< 0: no further ones
   std::vector<float> refine;
 };
 

@@ -14,10 +14,10 @@ namespace {
 constexpr std::int64_t kLargestSearchedBlock = 256;
 
 FactorPlan gptq_plan(const RoundingContext& context) {
-  if (!context.options.search_gptq_scales) return {{1.0F}, {}};
-  if (context.bits() <= 4) return {{1.0F, 0.9F, 1.1F, 0.8F, 1.2F}, {0.05F, 0.025F}};
-  if (context.bits() <= 8) return {{1.0F, 0.95F, 1.05F}, {}};
-  return {{1.0F}, {}};
+  if (!context.options.search_gptq_scales) return {{1.0F}, 0.0F, {}};
+  if (context.bits() <= 4) return {{1.0F, 0.9F, 1.1F}, 0.1F, {0.05F, 0.025F}};
+  if (context.bits() <= 8) return {{1.0F, 0.95F, 1.05F}, 0.05F, {}};
+  return {{1.0F}, 0.0F, {}};
 }
 
 void add_to_later(const RoundingContext& context, const PanelRows& rows, std::int64_t first,
@@ -56,13 +56,11 @@ void evaluate_gptq(const RoundingContext& context, const PanelRows& rows, PanelT
   }
 }
 
-/// Tries scales of one block of columns, whose carried sums hold all columns before it, and leaves
-/// the best steps, differences and scales in `trial` and `grid`.
+/// Tries scales of the block at places [first, last), whose carried sums hold all columns before
+/// it, and leaves the best steps, differences and scales in `trial` and `grid`.
 void search_block(const RoundingContext& context, const PanelRows& rows, std::int64_t block,
-                  PanelTrial& trial, LayerGrid& grid) {
+                  std::int64_t first, std::int64_t last, PanelTrial& trial, LayerGrid& grid) {
   const std::int64_t lanes = context.kernels.lanes;
-  const std::int64_t first = context.map.first_column(block);
-  const std::int64_t last = context.map.last_column(block);
   const std::int64_t floats = (last - first) * lanes;
   const auto count = static_cast<std::size_t>(rows.count);
   const std::vector<float> carried(trial.carried.data() + first * lanes,
@@ -76,7 +74,7 @@ void search_block(const RoundingContext& context, const PanelRows& rows, std::in
   const auto run = [&](std::span<const float> candidates) {
     for (std::size_t lane = 0; lane < count; ++lane) {
       trial.scales.set(block, static_cast<std::int64_t>(lane),
-                       context.ranges.entry(index(lane), candidates[lane]));
+                       context.ranges.entry_on(grid, index(lane), candidates[lane]));
     }
     std::copy_n(carried.data(), floats, trial.carried.data() + first * lanes);
     context.kernels.round_gptq(gptq_block(context, rows, first, last, trial, part));
@@ -90,33 +88,34 @@ void search_block(const RoundingContext& context, const PanelRows& rows, std::in
       [](std::span<const std::uint8_t>) {});
   run(factors);
   for (std::size_t lane = 0; lane < count; ++lane) {
-    grid.set(index(lane), context.ranges.entry(index(lane), factors[lane]), factors[lane]);
+    grid.set(index(lane), context.ranges.entry_on(grid, index(lane), factors[lane]), factors[lane]);
   }
 }
 
-/// Blocks in order; several small ones are finished before their effect on the rest is added.
+/// Blocks one after the other. Small ones share a window of columns, which is finished before its
+/// effect on the columns behind it is added.
 void search_panel_blocks(const RoundingContext& context, const PanelRows& rows, PanelTrial& trial,
                          Rounding& result) {
   const std::int64_t n = context.problem.columns;
   const std::int64_t lanes = context.kernels.lanes;
-  trial.load(context, result.grid, rows, nullptr);
+  const ColumnOrder order = context.gram.order_of(rows.group);
+  const auto block_end = [&](std::int64_t first) {
+    const std::int64_t block = context.map.block_of(order[first]);
+    return first + context.map.last_column(block) - context.map.first_column(block);
+  };
+  trial.load(context, result.grid, rows, order);
   std::fill_n(trial.carried.data(), n * lanes, 0.0F);
-  std::int64_t group_first = 0;
-  for (std::int64_t block = 0; block < context.map.blocks(); ++block) {
-    search_block(context, rows, block, trial, result.grid);
-    const std::int64_t first = context.map.first_column(block);
-    const std::int64_t last = context.map.last_column(block);
-    const std::int64_t width = last - first;
-    const std::int64_t group_last =
-        std::min(n, group_first + std::max(width, kColumnBlock / width * width));
-    if (last < group_last) {
-      add_to_later(context, rows, first, last, group_last, trial);
-      continue;
+  for (std::int64_t window = 0, window_end = 0; window < n; window = window_end) {
+    while (window_end < n && window_end - window < kColumnBlock) window_end = block_end(window_end);
+    for (std::int64_t first = window; first < window_end; first = block_end(first)) {
+      const std::int64_t last = block_end(first);
+      search_block(context, rows, context.map.block_of(order[first]), first, last, trial,
+                   result.grid);
+      add_to_later(context, rows, first, last, window_end, trial);
     }
-    add_to_later(context, rows, group_first, last, n, trial);
-    group_first = last;
+    add_to_later(context, rows, window, window_end, n, trial);
   }
-  store_panel(trial.steps.data(), n, rows, lanes, nullptr, result.steps.data());
+  store_panel(trial.steps.data(), n, rows, lanes, order, result.steps.data());
 }
 
 }  // namespace
@@ -126,8 +125,8 @@ Rounding round_by_gptq(const RoundingContext& context, const LayerGrid& start) {
   result.grid = start;
   result.steps.resize(context.problem.target.size());
   const bool blocks = context.spec.granularity == Granularity::kGroup;
-  const bool searched = context.options.search_gptq_scales && !context.options.activation_order &&
-                        context.spec.block_size <= kLargestSearchedBlock;
+  const bool searched =
+      context.options.search_gptq_scales && context.spec.block_size <= kLargestSearchedBlock;
   if (!blocks) {
     search_row_scales(context, gptq_plan(context), evaluate_gptq, result);
   } else if (searched) {

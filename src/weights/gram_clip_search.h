@@ -9,6 +9,8 @@ namespace hexquant::weights {
 ///
 /// A scale of whole rows is judged by the whole quadratic form. A scale of a block is judged by the
 /// block's own part of H', because what a block changes elsewhere the later steps make good.
+/// With LPBQ the rows' scales come from the blocks' best ones; then each block takes the multiple
+/// that serves it best.
 /// @param start  grid whose factors are 1
 [[nodiscard]] Rounding search_clip_factors(const RoundingContext& context, const LayerGrid& start);
 

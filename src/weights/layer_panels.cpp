@@ -31,7 +31,7 @@ RoundingContext::RoundingContext(const LayerProblem& problem_in, const GridSpec&
       kernels(best_panel_kernels(problem.rows <= kNarrowRows ? kNarrowLanes : kWideLanes)),
       map(problem, spec),
       ranges(problem, spec, map),
-      gram(damped_gram(problem, options, needs_root(options))),
+      gram(damped_gram(problem, options, map, needs_root(options))),
       all_columns(static_cast<std::size_t>(problem.columns)) {
   std::iota(all_columns.begin(), all_columns.end(), 0);
 }

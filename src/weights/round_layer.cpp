@@ -45,6 +45,12 @@ void check_options(const GridSpec& grid, const RoundingOptions& options) {
   if (grid.granularity == Granularity::kGroup && grid.block_size < 1) {
     refuse(format("block_size {}: expected at least 1", grid.block_size));
   }
+  constexpr int kMostScaleBits = 15;  // a block's multiple is a uint16
+  if (grid.block_scale_bits < 0 || grid.block_scale_bits > kMostScaleBits ||
+      (grid.block_scale_bits > 0 && (grid.granularity != Granularity::kGroup || !grid.symmetric))) {
+    refuse(format("block_scale_bits {}: expected 0, or 1 to {} with symmetric blocks",
+                  grid.block_scale_bits, kMostScaleBits));
+  }
   if (!(grid.range_factor > 0.0F) || !std::isfinite(grid.range_factor)) {
     refuse(format("range_factor {}: expected a positive number", grid.range_factor));
   }
@@ -88,6 +94,9 @@ RoundedLayer round_layer(const LayerProblem& problem, const GridSpec& grid,
   };
   Rounding current;
   current.grid = min_max_grid(context.ranges, context.map);
+  if (grid.block_scale_bits > 0) {
+    snap_to_row_scales(context.ranges, grid.block_scale_bits, current.grid);
+  }
   current.steps = nearest_steps(context, current.grid, problem.weights);
   measure(context, current);
   const double error_min_max = current.error();

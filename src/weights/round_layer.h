@@ -45,7 +45,7 @@ struct RoundingOptions {
   bool gptq = true;         ///< columns one by one, each error passed on to later columns
   /// GPTQ also chooses scales, by the error that it leaves; nothing is searched above 8 bits.
   bool search_gptq_scales = true;
-  bool activation_order = false;   ///< GPTQ takes the columns by falling diag(H)
+  bool activation_order = true;    ///< GPTQ takes the columns by falling diag(H)
   bool coordinate_descent = true;  ///< sweeps over single codes until none improves
   bool rescale = true;             ///< closed-form scales between sweeps
   int max_sweeps = 30;

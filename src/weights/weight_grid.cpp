@@ -68,14 +68,48 @@ ScaleEntry WeightRanges::with_limits(float scale, std::int32_t zero_point) const
   return entry;
 }
 
+ScaleEntry WeightRanges::entry_on(const LayerGrid& grid, std::size_t index, float factor) const {
+  const ScaleEntry wanted = entry(index, factor);
+  if (!grid.has_row_scales()) return wanted;
+  const float row_scale = grid.row_scale[grid.row_of(index)];
+  const auto largest = static_cast<float>(1 << spec_.block_scale_bits);
+  const float multiple = std::clamp(std::nearbyint(wanted.scale / row_scale), 1.0F, largest);
+  return with_limits(multiple * row_scale, wanted.zero_point);
+}
+
+void LayerGrid::set(std::size_t index, const ScaleEntry& entry, float new_factor) {
+  scale[index] = entry.scale;
+  zero_point[index] = entry.zero_point;
+  factor[index] = new_factor;
+  if (!has_row_scales()) return;
+  const float multiple = std::nearbyint(entry.scale / row_scale[row_of(index)]);
+  block_int_scale[index] = static_cast<std::uint16_t>(multiple);
+}
+
 LayerGrid min_max_grid(const WeightRanges& ranges, const ScaleMap& map) {
   LayerGrid grid;
   const auto count = static_cast<std::size_t>(map.count());
+  grid.blocks = map.blocks();
   grid.scale.resize(count);
   grid.zero_point.resize(count);
   grid.factor.resize(count);
   for (std::size_t i = 0; i < count; ++i) grid.set(i, ranges.entry(i, 1.0F), 1.0F);
   return grid;
+}
+
+void snap_to_row_scales(const WeightRanges& ranges, int bits, LayerGrid& grid) {
+  const auto blocks = static_cast<std::size_t>(grid.blocks);
+  const auto largest = static_cast<float>(1 << bits);
+  grid.row_scale.assign(grid.scale.size() / blocks, 0.0F);
+  grid.block_int_scale.resize(grid.scale.size());
+  for (std::size_t i = 0; i < grid.scale.size(); ++i) {
+    float& row_scale = grid.row_scale[grid.row_of(i)];
+    row_scale =
+        std::max(row_scale, std::max(grid.scale[i] / largest, std::numeric_limits<float>::min()));
+  }
+  for (std::size_t i = 0; i < grid.scale.size(); ++i) {
+    grid.set(i, ranges.entry_on(grid, i, grid.factor[i]), grid.factor[i]);
+  }
 }
 
 }  // namespace hexquant::weights

@@ -46,6 +46,22 @@ struct ScaleEntry {
   float high = 0.0F;
 };
 
+/// All scales of a layer.
+struct LayerGrid {
+  std::int64_t blocks = 1;  ///< scales of one row
+  std::vector<float> scale;
+  std::vector<std::int32_t> zero_point;
+  std::vector<float> factor;                   ///< of the min-max range
+  std::vector<std::uint16_t> block_int_scale;  ///< LPBQ only: scale / row_scale
+  std::vector<float> row_scale;                ///< LPBQ only
+
+  [[nodiscard]] bool has_row_scales() const noexcept { return !row_scale.empty(); }
+  [[nodiscard]] std::size_t row_of(std::size_t index) const noexcept {
+    return index / static_cast<std::size_t>(blocks);
+  }
+  void set(std::size_t index, const ScaleEntry& entry, float new_factor);
+};
+
 /// The min-max range of the weights under each scale, and the scales that shrunk ranges give.
 class WeightRanges {
  public:
@@ -53,6 +69,8 @@ class WeightRanges {
 
   /// Scale `index` of the range times `factor`.
   [[nodiscard]] ScaleEntry entry(std::size_t index, float factor) const;
+  /// The same on the scales that `grid` can express: with LPBQ, the nearest multiple of the row's.
+  [[nodiscard]] ScaleEntry entry_on(const LayerGrid& grid, std::size_t index, float factor) const;
   /// A scale that came otherwise, with the zero point of an entry.
   [[nodiscard]] ScaleEntry with_limits(float scale, std::int32_t zero_point) const noexcept;
 
@@ -64,21 +82,10 @@ class WeightRanges {
   std::int64_t q_max_ = 0;
 };
 
-/// All scales of a layer.
-struct LayerGrid {
-  std::vector<float> scale;
-  std::vector<std::int32_t> zero_point;
-  std::vector<float> factor;                   ///< of the min-max range
-  std::vector<std::uint16_t> block_int_scale;  ///< LPBQ only
-  std::vector<float> row_scale;                ///< LPBQ only
-
-  void set(std::size_t index, const ScaleEntry& entry, float new_factor) {
-    scale[index] = entry.scale;
-    zero_point[index] = entry.zero_point;
-    factor[index] = new_factor;
-  }
-};
-
 [[nodiscard]] LayerGrid min_max_grid(const WeightRanges& ranges, const ScaleMap& map);
+
+/// Low-power block quantization (LPBQ): each row gets the float scale max / 2^bits of its blocks'
+/// scales, and each block the nearest integer 1 ... 2^bits times that.
+void snap_to_row_scales(const WeightRanges& ranges, int bits, LayerGrid& grid);
 
 }  // namespace hexquant::weights
