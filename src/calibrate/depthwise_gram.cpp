@@ -1,6 +1,6 @@
 #include "calibrate/depthwise_gram.h"
 
-#include "calibrate/scan_kernels.h"
+#include "core/cpu_features.h"
 
 namespace hexquant::calibrate {
 

@@ -271,7 +271,17 @@ class LayerGatherer {
     samples.count = std::min(options_.kept_positions, chunk.count);
     const std::int64_t n = layer_.layout.columns();
     const std::int64_t m = layer_.layout.rows();
-    for (std::int64_t g = 0; g < layer_.layout.groups(); ++g) {
+    const std::int64_t groups = layer_.layout.groups();
+    for (std::int64_t g = 0; g < groups; ++g) {
+      if (depthwise_) {
+        for (std::int64_t p = 0; p < samples.count; ++p) {
+          samples.targets.push_back(chunk.targets[unsigned_size(p * groups + g)]);
+          for (std::int64_t tap = 0; tap < n; ++tap) {
+            samples.inputs.push_back(chunk.inputs[unsigned_size((p * n + tap) * groups + g)]);
+          }
+        }
+        continue;
+      }
       const auto copy = [&](const std::vector<float>& from, std::int64_t width,
                             std::vector<float>& to) {
         const auto begin = from.begin() + g * chunk.count * width;

@@ -53,16 +53,6 @@ const ScanKernels& scalar_scan_kernels() noexcept {
   return kernels;
 }
 
-bool cpu_has_avx2() noexcept {
-  return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
-}
-
-bool cpu_has_avx512() noexcept {
-  return cpu_has_avx2() && __builtin_cpu_supports("avx512f") != 0 &&
-         __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
-         __builtin_cpu_supports("avx512vl") != 0;
-}
-
 const ScanKernels& best_scan_kernels() noexcept {
   static const ScanKernels& best = cpu_has_avx512() ? avx512_scan_kernels()
                                    : cpu_has_avx2() ? avx2_scan_kernels()

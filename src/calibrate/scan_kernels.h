@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/cpu_features.h"
+
 /// The inner loops of calibration, one variant for each instruction set. All variants give the same
 /// results bit for bit. The header is plain data, so that files compiled for newer instruction sets
 /// share no inline code with the rest of the program.
@@ -48,8 +50,6 @@ struct ScanKernels {
 [[nodiscard]] const ScanKernels& scalar_scan_kernels() noexcept;
 [[nodiscard]] const ScanKernels& avx2_scan_kernels() noexcept;
 [[nodiscard]] const ScanKernels& avx512_scan_kernels() noexcept;
-[[nodiscard]] bool cpu_has_avx2() noexcept;
-[[nodiscard]] bool cpu_has_avx512() noexcept;
 /// The fastest variant that this machine runs.
 [[nodiscard]] const ScanKernels& best_scan_kernels() noexcept;
 

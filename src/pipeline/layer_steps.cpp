@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "hexquant/error.h"
+#include "plan/fusion.h"
 
 namespace hexquant::pipeline {
 namespace {
@@ -88,7 +89,7 @@ void find_followers(const Graph& graph, const Order& order, LayerStep& step) {
     if (next == nullptr) return;
   }
   if (next->is("Relu") || next->is("Clip")) {
-    step.activation = next;
+    step.clamp = plan::clamp_range(graph, *next);
   } else if (next->is("Add")) {
     const int other = next->input(0) == output ? 1 : 0;
     const std::string& addend = next->input(static_cast<std::size_t>(other));

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "graph/graph.h"
+#include "hexquant/encoding.h"
 #include "quant/quant_plan.h"
 #include "quant/weight_matrix.h"
 
@@ -16,10 +18,10 @@ struct LayerStep {
   std::string weight;
   std::string bias;    ///< initializer of the plan's biases; empty = cannot be changed
   int data_input = 0;  ///< input of the node that carries the data
-  const graph::Node* add = nullptr;         ///< residual Add that is the only reader of the output
-  int addend_input = 0;                     ///< its other input, known before the layer
-  const graph::Node* activation = nullptr;  ///< Relu or Clip that is the only reader of the output
-  std::vector<std::string> frontier;        ///< float values that the layer or later nodes read
+  const graph::Node* add = nullptr;   ///< residual Add that is the only reader of the output
+  int addend_input = 0;               ///< its other input, known before the layer
+  std::optional<Range> clamp;         ///< of the Relu or Clip that alone reads the output
+  std::vector<std::string> frontier;  ///< float values that the layer or later nodes read
 };
 
 /// All layers of the plan that WeightMatrix covers, in graph order. @pre graph is sorted

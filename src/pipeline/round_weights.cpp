@@ -13,6 +13,7 @@
 #include "pipeline/layer_steps.h"
 #include "quant/insert_qdq.h"
 #include "weights/fit_target.h"
+#include "weights/refine_clamped.h"
 
 namespace hexquant::pipeline {
 namespace {
@@ -26,6 +27,8 @@ using weights::RoundingReport;
 /// Positions that a layer of `columns` inputs needs so that its moments are not noise.
 constexpr std::int64_t kPositionsPerColumn = 8;
 constexpr std::int64_t kFewestSamples = 8;
+/// Positions on which a layer is looked at behind its Relu.
+constexpr std::int64_t kClampPositions = 4096;
 
 /// The activations' part of a table: weights stay float.
 quant::EncodingTable activations_only(const Graph& graph, const quant::QuantPlan& plan,
@@ -156,7 +159,7 @@ class WeightRounder {
       const auto found = statistics.grams.find(step.node->name());
       if (found != statistics.grams.end()) {
         const Layer layer = load(step);
-        round(layer, moments_of_gram(found->second, layer.weights, layer.bias), 0.0);
+        round(layer, moments_of_gram(found->second, layer.weights, layer.bias), {}, 0.0);
       }
       stage.step();
     }
@@ -177,7 +180,7 @@ class WeightRounder {
       prefix.advance(quantized, held_by(quantized, step.frontier));
       const Layer layer = load(step);
       const calibrate::GatheredLayer data = gather(layer, reference, prefix, quantized, seed);
-      round(layer, data.moments, watch.lap_seconds());
+      round(layer, data.moments, data.samples, watch.lap_seconds());
       quantized.set_initializer(step.weight, *on_grid_.find_initializer(step.weight));
       if (!step.bias.empty()) {
         quantized.set_initializer(step.bias, *on_grid_.find_initializer(step.bias));
@@ -252,10 +255,19 @@ class WeightRounder {
         std::max(options_.positions, kPositionsPerColumn * step.layout.columns());
     return calibrate::gather_layer({prepared_, *step.node, step.layout, layer.weights, layer.bias},
                                    float_side, quantized_side,
-                                   {.positions = positions, .seed = seed, .threads = threads_});
+                                   {.positions = positions,
+                                    .kept_positions = refines(step) ? kClampPositions : 0,
+                                    .seed = seed,
+                                    .threads = threads_});
   }
 
-  void round(const Layer& layer, LayerMoments moments, double gather_seconds) {
+  [[nodiscard]] bool refines(const LayerStep& step) const {
+    return options_.mode == RoundingMode::kBlock && options_.solver.coordinate_descent &&
+           step.clamp.has_value();
+  }
+
+  void round(const Layer& layer, LayerMoments moments, const quant::LayerSamples& samples,
+             double gather_seconds) {
     Stopwatch watch;
     const LayerStep& step = layer.step;
     const TensorPolicy& policy = plan_.tensors.at(step.weight);
@@ -273,34 +285,52 @@ class WeightRounder {
                                                                  options_.target_damping, threads_);
     problem.gram = std::move(moments.gram);
     const weights::GridSpec grid = grid_of(policy);
-    const RoundedLayer rounded = weights::round_layer(problem, grid, options_.solver);
-    const std::vector<float> values = dequantize(rounded, step.layout, grid);
+    RoundedLayer rounded = weights::round_layer(problem, grid, options_.solver);
+    RoundingReport report = report_of(layer, problem, rounded, threads_);
+    std::vector<float> values = dequantize(rounded, step.layout, grid);
+    std::vector<float> bias = layer.bias;
+    bias.resize(static_cast<std::size_t>(problem.groups * problem.rows));
+    if (moves_bias) bias = corrected_bias(layer, values, mean, moments.target_mean);
+    if (samples.count > 0) {
+      const weights::ClampedError error = weights::refine_clamped(
+          samples, {step.clamp->min, step.clamp->max}, grid, problem.groups, problem.rows,
+          problem.columns, rounded, bias, moves_bias, threads_);
+      report.clamped_before = error.before;
+      report.clamped_after = error.after;
+      values = dequantize(rounded, step.layout, grid);
+    }
     on_grid_.set_initializer(step.weight,
                              Tensor::from<float>(prepared_.find_initializer(step.weight)->shape(),
                                                  step.layout.from_matrix(values)));
     encodings_.tensors[step.weight] = encoding_of(policy, step.layout, rounded);
-    RoundingReport report = report_of(layer, problem, rounded, threads_);
-    const double bias_change =
-        moves_bias ? correct_bias(layer, values, mean, moments.target_mean) : 0.0;
-    report.bias_shift *= bias_change;
+    report.bias_shift *= moves_bias ? store_bias(layer, bias) : 0.0;
     report.positions = moments.count;
     report.gather_seconds = gather_seconds;
     report.solve_seconds = watch.lap_seconds();
     reports_.push_back(std::move(report));
   }
 
-  /// b = E[t] - V E[x^]. Returns the rms change.
-  double correct_bias(const Layer& layer, const std::vector<float>& values,
-                      const std::vector<double>& mean, const std::vector<double>& target_mean) {
+  /// b = E[t] - V E[x^].
+  [[nodiscard]] static std::vector<float> corrected_bias(const Layer& layer,
+                                                         const std::vector<float>& values,
+                                                         const std::vector<double>& mean,
+                                                         const std::vector<double>& target_mean) {
     const auto n = static_cast<std::size_t>(layer.step.layout.columns());
     const auto rows = static_cast<std::size_t>(layer.step.layout.rows());
     std::vector<float> bias(target_mean.size());
-    double change = 0.0;
     for (std::size_t o = 0; o < bias.size(); ++o) {
       double value = target_mean[o];
       for (std::size_t c = 0; c < n; ++c) value -= values[o * n + c] * mean[o / rows * n + c];
       bias[o] = static_cast<float>(value);
-      const double step = value - (layer.bias.empty() ? 0.0F : layer.bias[o]);
+    }
+    return bias;
+  }
+
+  /// Returns the rms change.
+  double store_bias(const Layer& layer, const std::vector<float>& bias) {
+    double change = 0.0;
+    for (std::size_t o = 0; o < bias.size(); ++o) {
+      const double step = bias[o] - (layer.bias.empty() ? 0.0F : layer.bias[o]);
       change += step * step;
     }
     const Tensor& old = *on_grid_.find_initializer(layer.step.bias);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/cpu_features.h"
 #include "weights/panel_kernels_body.h"
 
 namespace hexquant::weights {
@@ -81,19 +82,9 @@ const PanelKernels& portable_panel_kernels(std::int64_t lanes) noexcept {
   return lanes == kWideLanes ? wide : narrow;
 }
 
-bool cpu_runs_avx2_panels() noexcept {
-  return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
-}
-
-bool cpu_runs_avx512_panels() noexcept {
-  return cpu_runs_avx2_panels() && __builtin_cpu_supports("avx512f") != 0 &&
-         __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
-         __builtin_cpu_supports("avx512vl") != 0;
-}
-
 const PanelKernels& best_panel_kernels(std::int64_t lanes) noexcept {
-  if (cpu_runs_avx512_panels()) return avx512_panel_kernels(lanes);
-  if (cpu_runs_avx2_panels()) return avx2_panel_kernels(lanes);
+  if (cpu_has_avx512()) return avx512_panel_kernels(lanes);
+  if (cpu_has_avx2()) return avx2_panel_kernels(lanes);
   return portable_panel_kernels(lanes);
 }
 

@@ -91,8 +91,6 @@ struct PanelKernels {
 [[nodiscard]] const PanelKernels& portable_panel_kernels(std::int64_t lanes) noexcept;
 [[nodiscard]] const PanelKernels& avx2_panel_kernels(std::int64_t lanes) noexcept;
 [[nodiscard]] const PanelKernels& avx512_panel_kernels(std::int64_t lanes) noexcept;
-[[nodiscard]] bool cpu_runs_avx2_panels() noexcept;
-[[nodiscard]] bool cpu_runs_avx512_panels() noexcept;
 /// The fastest variant that this machine runs.
 [[nodiscard]] const PanelKernels& best_panel_kernels(std::int64_t lanes) noexcept;
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 namespace hexquant::weights {
@@ -14,6 +15,9 @@ struct RoundingReport {
   double error_clip = 0.0;     ///< after clip search
   double error_gptq = 0.0;     ///< after GPTQ
   double error = 0.0;          ///< after coordinate descent: the result
+  /// Behind the Relu or Clip that follows, before and after refine_clamped; NaN = not refined.
+  double clamped_before = std::numeric_limits<double>::quiet_NaN();
+  double clamped_after = std::numeric_limits<double>::quiet_NaN();
   double bias_shift = 0.0;     ///< rms change of the bias / rms of the output
   int sweeps = 0;
   std::int64_t positions = 0;  ///< output positions behind the moments

@@ -1,5 +1,7 @@
 #include "weights/panel_kernels.h"
 
+#include "core/cpu_features.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -83,8 +85,8 @@ TEST_P(PanelKernelsTest, VariantsAgreeBitForBit) {
   expected.run(portable_panel_kernels(GetParam()));
   EXPECT_GT(expected.count, 0);
   std::vector<const PanelKernels*> variants;
-  if (cpu_runs_avx2_panels()) variants.push_back(&avx2_panel_kernels(GetParam()));
-  if (cpu_runs_avx512_panels()) variants.push_back(&avx512_panel_kernels(GetParam()));
+  if (cpu_has_avx2()) variants.push_back(&avx2_panel_kernels(GetParam()));
+  if (cpu_has_avx512()) variants.push_back(&avx512_panel_kernels(GetParam()));
   for (const PanelKernels* kernels : variants) {
     EXPECT_EQ(kernels->lanes, GetParam());
     Data data(GetParam());
