@@ -14,6 +14,7 @@ struct QuantizeOptions {
   plan::PlanOptions plan;
   calibrate::ObserverOptions observer;
   weights::WeightOptions weights;
+  bool matmul_nbits = false;  ///< group-quantized MatMul and Gemm become MatMulNBits
 };
 
 /// @throws Error(kInvalidArgument) naming the option, the bad value and the allowed ones
