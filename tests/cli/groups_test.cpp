@@ -174,6 +174,13 @@ TEST_F(GroupsCommand, BiasesStandBesideLayersWithGroups) {
   }
   EXPECT_GE(grouped, 1);
   for (const Json& one : report.at("findings")) EXPECT_NE(one.at("id"), "htp-illegal");
+
+  // The HTP's provider takes MatMulNBits with three dimensions, the head has two.
+  std::vector<std::string> packed = arguments;
+  packed.insert(packed.end(), {"--group-format", "matmulnbits"});
+  ASSERT_EQ(run(packed).status, 0);
+  EXPECT_EQ(count_ops()["MatMulNBits blocks"], 1);
+  EXPECT_NE(finding("matmulnbits-rank").find("Gemm"), std::string::npos);
 }
 
 TEST_F(GroupsCommand, HeadAndEmbeddingAtEightBitsAreOneCommand) {
