@@ -58,7 +58,11 @@ struct Recipe {
   std::string weight_schema = "symmetric";
   std::string observer = "mse";         ///< min-max | percentile | mse | entropy | sqnr
   double percentile = 99.99;            ///< for the percentile observer
-  std::vector<std::string> algorithms;  ///< clip-search
+  /// cle | clip-search | bias-correction | gptq | adaptive-rounding (alias adaround)
+  std::vector<std::string> algorithms;
+  /// Whose inputs the weights are rounded for: one-pass (the float model's) | sequential (the
+  /// quantized prefix's) | block (and for what follows the layer) | auto
+  std::string rounding_mode = "auto";
   std::vector<std::string> keep_float;  ///< node-name patterns with '*', or op:TYPE
   /// Widths of single layers, later ones win: PATTERN=8, =a16 or =w8a16; see keep_float for PATTERN
   std::vector<std::string> layer_bits;

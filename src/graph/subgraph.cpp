@@ -26,8 +26,8 @@ std::vector<std::string> reads_of(const Node& node) {
 /// Walks back from the outputs to the inputs.
 class Extraction {
  public:
-  Extraction(const Graph& graph, const std::vector<std::string>& inputs)
-      : graph_(graph), given_(inputs.begin(), inputs.end()) {}
+  Extraction(const Graph& graph, const std::map<std::string, ValueType>& given)
+      : graph_(graph), given_(given) {}
 
   void need(const std::string& output) {
     std::vector<std::string> open = {output};
@@ -47,12 +47,13 @@ class Extraction {
     }
   }
 
-  [[nodiscard]] Graph build(const std::vector<std::string>& inputs,
-                            const std::vector<std::string>& outputs) const {
+  [[nodiscard]] Graph build(const std::vector<std::string>& outputs) const {
     Graph part;
     part.info = graph_.info;
     part.opsets = graph_.opsets;
-    for (const std::string& input : inputs) add_input(part, input);
+    for (const auto& [name, type] : given_) {
+      if (values_.contains(name)) part.add_input(name, type);
+    }
     for (const std::string& value : values_) copy_initializer(part, value);
     for (const Node& node : graph_.nodes()) {
       if (nodes_.contains(&node)) copy_node(part, node);
@@ -62,16 +63,6 @@ class Extraction {
   }
 
  private:
-  void add_input(Graph& part, const std::string& name) const {
-    if (!values_.contains(name) || part.is_input(name)) return;
-    const ValueType* type = graph_.find_type(name);
-    if (type == nullptr) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  format("subgraph: the type of its input '{}' is not known", name));
-    }
-    part.add_input(name, *type);
-  }
-
   void copy_initializer(Graph& part, const std::string& name) const {
     const Tensor* tensor = graph_.find_initializer(name);
     if (tensor != nullptr && !given_.contains(name)) part.add_initializer(name, *tensor);
@@ -91,7 +82,7 @@ class Extraction {
   }
 
   const Graph& graph_;
-  std::unordered_set<std::string> given_;
+  const std::map<std::string, ValueType>& given_;
   std::unordered_set<std::string> values_;
   std::unordered_set<const Node*> nodes_;
 };
@@ -100,9 +91,23 @@ class Extraction {
 
 Graph extract_subgraph(const Graph& graph, const std::vector<std::string>& inputs,
                        const std::vector<std::string>& outputs) {
+  std::map<std::string, ValueType> given;
+  for (const std::string& name : inputs) {
+    const ValueType* type = graph.find_type(name);
+    if (type == nullptr) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  format("subgraph: the type of its input '{}' is not known", name));
+    }
+    given[name] = *type;
+  }
+  return extract_typed_subgraph(graph, given, outputs);
+}
+
+Graph extract_typed_subgraph(const Graph& graph, const std::map<std::string, ValueType>& inputs,
+                             const std::vector<std::string>& outputs) {
   Extraction extraction(graph, inputs);
   for (const std::string& output : outputs) extraction.need(output);
-  return extraction.build(inputs, outputs);
+  return extraction.build(outputs);
 }
 
 }  // namespace hexquant::graph

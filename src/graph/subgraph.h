@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,5 +16,10 @@ namespace hexquant::graph {
 ///         that would need a graph input which is not among `inputs`
 [[nodiscard]] Graph extract_subgraph(const Graph& graph, const std::vector<std::string>& inputs,
                                      const std::vector<std::string>& outputs);
+
+/// The same with the types that the inputs have, whatever the graph knows of them.
+[[nodiscard]] Graph extract_typed_subgraph(const Graph& graph,
+                                           const std::map<std::string, ValueType>& inputs,
+                                           const std::vector<std::string>& outputs);
 
 }  // namespace hexquant::graph

@@ -2,32 +2,9 @@
 
 #include <cblas.h>
 
-#include <limits>
-
-#include "core/format.h"
-#include "hexquant/error.h"
+#include "linalg/blas.h"
 
 namespace hexquant::linalg {
-namespace {
-
-int blas_size(std::int64_t value) {
-  if (value < 0 || value > std::numeric_limits<int>::max()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                format("a matrix dimension of {} does not fit BLAS", value));
-  }
-  return static_cast<int>(value);
-}
-
-/// Work is divided above this library; OpenBLAS' own threads would change the order of sums.
-void use_one_blas_thread() {
-  static const bool once = [] {
-    openblas_set_num_threads(1);
-    return true;
-  }();
-  static_cast<void>(once);
-}
-
-}  // namespace
 
 void add_gram(const float* rows, std::int64_t row_count, std::int64_t columns, float* gram) {
   const int n = blas_size(columns);

@@ -80,6 +80,28 @@ std::vector<report::LayerRow> layer_rows(const QuantizedModel& model,
   return rows;
 }
 
+double noise_to_db(double noise_fraction) {
+  return -10.0 * std::log10(noise_fraction);
+}
+
+std::vector<report::RoundingRow> rounding_rows(const QuantizedModel& model) {
+  std::vector<report::RoundingRow> rows;
+  for (const weights::RoundingReport& rounded : model.rounding) {
+    report::RoundingRow row;
+    row.layer = rounded.node;
+    row.weight = rounded.weight;
+    row.min_max_db = noise_to_db(rounded.error_min_max);
+    row.clip_search_db = noise_to_db(rounded.error_clip);
+    row.gptq_db = noise_to_db(rounded.error_gptq);
+    row.result_db = noise_to_db(rounded.error);
+    row.bias_shift = rounded.bias_shift;
+    row.sweeps = rounded.sweeps;
+    row.positions = rounded.positions;
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
 report::Summary make_summary(const Verification& verification) {
   const evaluate::CandidateScore& candidate = verification.scores.candidates.front();
   report::Summary summary;
@@ -137,6 +159,7 @@ report::QuantizeReport make_report(const Recipe& recipe, const target::Target& t
   report.summary = make_summary(verification);
   report.layers = layer_rows(model, verification);
   report.activations = activation_rows(model);
+  report.rounding = rounding_rows(model);
   for (const passes::PassReport& pass : model.passes) {
     report.passes.emplace_back(pass.pass, static_cast<std::int64_t>(pass.applied_to.size()));
   }

@@ -1,6 +1,8 @@
 #include "pipeline/quantize_options.h"
 
+#include <algorithm>
 #include <charconv>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,6 +58,43 @@ data::Sampling resolve_sampling(const std::string& text) {
   bad_option("sampling", text, "first, even or random");
 }
 
+std::set<std::string> checked_algorithms(const std::vector<std::string>& names) {
+  const std::vector<std::string> known = {"clip-search", "bias-correction", "gptq",
+                                          "adaptive-rounding", "adaround"};
+  std::set<std::string> algorithms;
+  for (const std::string& name : names) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      bad_option("algorithm", name, format("{}", join(known, ", ")));
+    }
+    algorithms.insert(name == "adaround" ? "adaptive-rounding" : name);
+  }
+  return algorithms;
+}
+
+RoundingMode resolve_rounding_mode(const std::string& text, bool adaptive, bool gptq) {
+  if (text == "one-pass") return RoundingMode::kOnePass;
+  if (text == "sequential") return RoundingMode::kSequential;
+  if (text == "block") return RoundingMode::kBlock;
+  if (text != "auto") bad_option("rounding mode", text, "auto, one-pass, sequential or block");
+  if (adaptive) return RoundingMode::kBlock;
+  return gptq ? RoundingMode::kSequential : RoundingMode::kOnePass;
+}
+
+void resolve_algorithms(const Recipe& recipe, QuantizeOptions& options) {
+  const std::set<std::string> algorithms = checked_algorithms(recipe.algorithms);
+  const auto has = [&](const char* name) { return algorithms.contains(name); };
+  const bool adaptive = has("adaptive-rounding");
+  options.weights.clip_search = has("clip-search") || adaptive;
+  DataRounding rounding;
+  rounding.mode = resolve_rounding_mode(recipe.rounding_mode, adaptive, has("gptq"));
+  rounding.solver.clip_search = options.weights.clip_search;
+  rounding.solver.gptq = adaptive || has("gptq");
+  rounding.solver.coordinate_descent = adaptive;
+  rounding.solver.rescale = adaptive;
+  rounding.correct_bias = adaptive || has("bias-correction");
+  if (!algorithms.empty()) options.rounding = rounding;
+}
+
 }  // namespace
 
 data::DataOptions resolve_data(const DataRecipe& data, std::uint64_t seed) {
@@ -99,10 +138,7 @@ QuantizeOptions resolve_recipe(const Recipe& recipe, int threads) {
   options.observer.kind = calibrate::parse_observer(recipe.observer);
   options.observer.percentile = recipe.percentile;
   options.weights.threads = threads;
-  for (const std::string& algorithm : recipe.algorithms) {
-    if (algorithm != "clip-search") bad_option("algorithm", algorithm, "clip-search");
-    options.weights.clip_search = true;
-  }
+  resolve_algorithms(recipe, options);
   return options;
 }
 

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <optional>
+
 #include "calibrate/observer.h"
 #include "data/dataset.h"
 #include "hexquant/recipe.h"
+#include "pipeline/round_weights.h"
 #include "plan/plan.h"
 #include "weights/quantize_weights.h"
 
@@ -14,7 +17,8 @@ struct QuantizeOptions {
   plan::PlanOptions plan;
   calibrate::ObserverOptions observer;
   weights::WeightOptions weights;
-  bool matmul_nbits = false;  ///< group-quantized MatMul and Gemm become MatMulNBits
+  bool matmul_nbits = false;             ///< group-quantized MatMul and Gemm become MatMulNBits
+  std::optional<DataRounding> rounding;  ///< weight methods that need data
 };
 
 /// @throws Error(kInvalidArgument) naming the option, the bad value and the allowed ones

@@ -8,8 +8,10 @@
 #include "core/format.h"
 #include "formats/onnx/onnx_io.h"
 #include "hexquant/error.h"
+#include "passes/add_missing_bias.h"
 #include "passes/prepare.h"
 #include "pipeline/group_options.h"
+#include "pipeline/layer_steps.h"
 #include "pipeline/split_group_biases.h"
 #include "quant/insert_qdq.h"
 #include "quant/matmul_nbits.h"
@@ -30,6 +32,36 @@ void check_finite_weights(const graph::Graph& graph, const std::string& model) {
                          name, values[i], i));
     }
   }
+}
+
+/// Bias correction needs a bias; a bias would keep a layer from block-quantized weights.
+bool needs_biases(const QuantizeOptions& options) {
+  return options.rounding && options.rounding->correct_bias &&
+         options.plan.granularity != Granularity::kGroup;
+}
+
+/// Moments of the calibration pass, for the mode that rounds with them.
+std::vector<calibrate::GramRequest> gram_requests(const graph::Graph& graph,
+                                                  const quant::QuantPlan& plan,
+                                                  const QuantizeOptions& options) {
+  std::vector<calibrate::GramRequest> requests;
+  if (!options.rounding || options.rounding->mode != RoundingMode::kOnePass) return requests;
+  for (const LayerStep& step : find_layer_steps(graph, plan)) {
+    requests.push_back({.node = step.node->name()});
+  }
+  return requests;
+}
+
+/// Where the time of rounding went.
+void add_rounding_seconds(QuantizedModel& model) {
+  double gather_seconds = 0.0;
+  double solve_seconds = 0.0;
+  for (const weights::RoundingReport& report : model.rounding) {
+    gather_seconds += report.gather_seconds;
+    solve_seconds += report.solve_seconds;
+  }
+  model.seconds.emplace_back("round_gather", gather_seconds);
+  model.seconds.emplace_back("round_solve", solve_seconds);
 }
 
 void collect_findings(QuantizedModel& model) {
@@ -73,6 +105,7 @@ QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,
 
   model.passes = passes::prepare(graph, {recipe.input_shapes, dataset->load(0)});
   split_group_biases(graph, target, options.plan, model.passes);
+  if (needs_biases(options)) model.passes.push_back(passes::add_missing_bias(graph));
   model.prepared = graph;
   lap("prepare");
 
@@ -80,9 +113,9 @@ QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,
   collect_findings(model);
   lap("plan");
 
-  model.statistics =
-      calibrate::calibrate(graph, *dataset, calibrate::taps_for_plan(graph, model.plan), {},
-                           {threads, recipe.seed}, progress);
+  model.statistics = calibrate::calibrate(
+      graph, *dataset, calibrate::taps_for_plan(graph, model.plan),
+      gram_requests(graph, model.plan, options), {threads, recipe.seed}, progress);
   lap("calibrate");
 
   model.encodings = calibrate::encode_activations(graph, model.plan, model.statistics,
@@ -91,6 +124,12 @@ QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,
 
   model.weights =
       weights::quantize_weights(graph, model.plan, model.encodings, options.weights, progress);
+  if (options.rounding) {
+    model.rounding =
+        round_weights(model.prepared, graph, model.plan, model.encodings, model.statistics,
+                      *dataset, *options.rounding, recipe.seed, threads, model.findings, progress);
+    add_rounding_seconds(model);
+  }
   weights::quantize_biases(graph, model.plan, model.encodings);
   lap("weights");
 

@@ -29,6 +29,7 @@ struct QuantizedModel {
   quant::Statistics statistics;
   quant::EncodingTable encodings;
   std::vector<weights::WeightReport> weights;
+  std::vector<weights::RoundingReport> rounding;  ///< layers rounded with the help of data
   Findings findings;
   std::vector<std::pair<std::string, double>> seconds;  ///< wall time by stage
 };

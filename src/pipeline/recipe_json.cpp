@@ -101,6 +101,7 @@ Json recipe_to_json(const Recipe& recipe) {
   json["observer"] = recipe.observer;
   json["percentile"] = recipe.percentile;
   json["algorithms"] = recipe.algorithms;
+  json["rounding_mode"] = recipe.rounding_mode;
   json["keep_float"] = recipe.keep_float;
   json["layer_bits"] = recipe.layer_bits;
   json["soc"] = recipe.soc;
@@ -130,6 +131,7 @@ void recipe_from_json(const Json& json, const std::string& origin, Recipe& recip
   reader.read("observer", recipe.observer, "a string");
   reader.read("percentile", recipe.percentile, "a number");
   reader.read("algorithms", recipe.algorithms, "a list of strings");
+  reader.read("rounding_mode", recipe.rounding_mode, "a string");
   reader.read("keep_float", recipe.keep_float, "a list of strings");
   reader.read("layer_bits", recipe.layer_bits, "a list of strings");
   reader.read("soc", recipe.soc, "a string");

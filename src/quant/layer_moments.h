@@ -21,4 +21,12 @@ struct LayerMoments {
   std::vector<double> target_mean;  ///< [groups, rows]: E[t], bias included
 };
 
+/// Some of those positions themselves, for what second moments cannot say (a Relu behind the
+/// layer).
+struct LayerSamples {
+  std::int64_t count = 0;
+  std::vector<float> inputs;   ///< [groups, count, columns]: x^
+  std::vector<float> targets;  ///< [groups, count, rows]: t, bias included
+};
+
 }  // namespace hexquant::quant

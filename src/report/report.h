@@ -30,6 +30,20 @@ struct LayerRow {
   std::int64_t parameters = 0;
 };
 
+/// What the steps of rounding left of one layer's output error: dB of output power over noise
+/// power, +inf when exact. Steps that were not taken repeat the one before.
+struct RoundingRow {
+  std::string layer;
+  std::string weight;
+  double min_max_db = 0.0;
+  double clip_search_db = 0.0;
+  double gptq_db = 0.0;
+  double result_db = 0.0;
+  double bias_shift = 0.0;  ///< rms change of the bias / rms of the output
+  int sweeps = 0;
+  std::int64_t positions = 0;
+};
+
 /// Distribution of an activation and the range chosen for it.
 struct ActivationRow {
   std::string tensor;
@@ -67,6 +81,7 @@ struct QuantizeReport {
   Summary summary;
   std::vector<LayerRow> layers;
   std::vector<ActivationRow> activations;
+  std::vector<RoundingRow> rounding;  ///< layers rounded with the help of data, graph order
   std::vector<std::pair<std::string, std::int64_t>> passes;      ///< pass, places it applied to
   std::vector<std::pair<std::string, double>> seconds;           ///< stage, wall seconds
   std::vector<std::pair<std::string, std::int64_t>> file_bytes;  ///< written file, size

@@ -67,6 +67,19 @@ Json activation_json(const ActivationRow& row) {
           {"clipped_fraction", number(row.clipped_fraction)}};
 }
 
+Json rounding_json(const RoundingRow& row) {
+  return {{"layer", row.layer},
+          {"weight", row.weight},
+          {"output_sqnr_db",
+           {{"min_max", number(row.min_max_db)},
+            {"clip_search", number(row.clip_search_db)},
+            {"gptq", number(row.gptq_db)},
+            {"result", number(row.result_db)}}},
+          {"bias_shift", number(row.bias_shift)},
+          {"sweeps", row.sweeps},
+          {"positions", row.positions}};
+}
+
 Json finding_json(const Finding& finding) {
   return {{"id", finding.id},
           {"severity", severity_name(finding.severity)},
@@ -99,6 +112,7 @@ Json report_json(const QuantizeReport& report, const Json& header) {
   json["summary"] = summary_json(report.summary);
   json["layers"] = list_json(report.layers, layer_json);
   json["activations"] = list_json(report.activations, activation_json);
+  json["rounding"] = list_json(report.rounding, rounding_json);
   json["passes"] = object_json(report.passes);
   json["files"] = object_json(report.file_bytes);
   json["weight_bytes"] = {{"float", report.float_weight_bytes},

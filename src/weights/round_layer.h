@@ -41,9 +41,11 @@ struct GridSpec {
 
 /// Which steps are taken, in this order; a step that is off is skipped.
 struct RoundingOptions {
-  bool clip_search = true;         ///< scales with the least error instead of min-max ranges
-  bool gptq = true;                ///< columns one by one, each error passed on to later columns
-  bool activation_order = false;   ///< GPTQ takes the columns by falling diag(H)
+  bool clip_search = true;  ///< scales with the least error instead of min-max ranges
+  bool gptq = true;         ///< columns one by one, each error passed on to later columns
+  /// GPTQ also chooses scales, by the error that it leaves; nothing is searched above 8 bits.
+  bool search_gptq_scales = true;
+  bool activation_order = true;    ///< GPTQ takes the columns by falling diag(H)
   bool coordinate_descent = true;  ///< sweeps over single codes until none improves
   bool rescale = true;             ///< closed-form scales between sweeps
   int max_sweeps = 30;

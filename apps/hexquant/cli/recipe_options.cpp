@@ -130,7 +130,14 @@ void RecipeOptions::add_precision_options(CLI::App& command) {
       ->capture_default_str();
   add("--percentile", values_.percentile, "Share of elements kept by the percentile observer")
       ->capture_default_str();
-  add("--algorithms", algorithms_, "Weight methods, comma or blank separated: clip-search");
+  add("--algorithms", algorithms_,
+      "Weight methods, comma or blank separated: clip-search, bias-correction, gptq,\n"
+      "adaptive-rounding (adaround)");
+  add("--rounding-mode", values_.rounding_mode,
+      "Inputs that weights are rounded for: one-pass (the float model's), sequential (those of\n"
+      "the quantized layers before), block (and for the Add or Relu behind), auto")
+      ->check(CLI::IsMember({"auto", "one-pass", "sequential", "block"}))
+      ->capture_default_str();
   add("--keep-float", values_.keep_float,
       "Layers that stay float: name pattern with *, or op:TYPE (repeat for others)");
   add("--layer-bits", values_.layer_bits,
@@ -190,6 +197,7 @@ void RecipeOptions::overlay(Recipe& recipe) const {
   take("--observer", recipe.observer, values_.observer);
   take("--percentile", recipe.percentile, values_.percentile);
   take("--algorithms", recipe.algorithms, split_list(algorithms_));
+  take("--rounding-mode", recipe.rounding_mode, values_.rounding_mode);
   take("--keep-float", recipe.keep_float, values_.keep_float);
   take("--layer-bits", recipe.layer_bits, values_.layer_bits);
   if (given("--weight-bits")) {
