@@ -254,7 +254,7 @@ Obstacle block_obstacle(const Rules& rules, const Node& node, const OpRule& rule
   const std::int64_t length =
       weight.at(static_cast<std::size_t>(reduction_axis(rule, node, weight)));
   if (block_size <= 0 || block_size % rules.block_multiple != 0) {
-    return format("a block of {} is not a multiple of {}", block_size, rules.block_multiple);
+    return format("blocks of {} are no multiple of {}", block_size, rules.block_multiple);
   }
   if (length % block_size != 0) {
     return format("{} inputs are not whole blocks of {}; a shorter last one is computed wrongly",
