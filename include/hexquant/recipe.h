@@ -56,8 +56,8 @@ struct Recipe {
   std::string group_format = "qdq";
   /// symmetric: -128..127; strict: -127..127; asymmetric
   std::string weight_schema = "symmetric";
-  std::string observer = "mse";         ///< min-max | percentile | mse | entropy | sqnr
-  double percentile = 99.99;            ///< for the percentile observer
+  std::string observer = "mse";  ///< min-max | percentile | mse | entropy | sqnr
+  double percentile = 99.99;     ///< for the percentile observer
   /// cle | clip-search | bias-correction | gptq | adaptive-rounding (alias adaround)
   std::vector<std::string> algorithms;
   /// Whose inputs the weights are rounded for: one-pass (the float model's) | sequential (the
