@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include <CLI/CLI.hpp>
 
 #include "cli/command_context.h"
@@ -5,8 +7,22 @@
 #include "commands/commands.h"
 #include "hexquant/version.h"
 
+namespace {
+
+/// Keeps freed buffers for the next ones of their size: activations come and go by the million, and
+/// handing each back to the kernel costs a third of the time of rounding (EfficientNet-Lite0, 256
+/// samples: 15.4 -> 3.2 s of system time).
+void keep_freed_memory() {
+  constexpr int kLargest = 1 << 30;
+  mallopt(M_MMAP_THRESHOLD, kLargest);
+  mallopt(M_TRIM_THRESHOLD, -1);  // never
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   namespace cli = hexquant::cli;
+  keep_freed_memory();
   CLI::App program{
       "hexquant: quantize float ONNX models for Qualcomm Hexagon NPUs, and see what it costs"};
   program.set_version_flag("--version", hexquant::version());

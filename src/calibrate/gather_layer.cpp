@@ -1,9 +1,11 @@
 #include "calibrate/gather_layer.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "calibrate/depthwise_moments.h"
 #include "calibrate/gram_accumulator.h"
 #include "calibrate/layer_columns.h"
 #include "calibrate/moment_accumulator.h"
@@ -36,12 +38,39 @@ struct DrawnSample {
   Drawn quantized;
 };
 
-/// Positions of one chunk in the order of MomentAccumulator.
+/// Positions of one chunk in the order of MomentAccumulator, or of DepthwiseMoments.
 struct Chunk {
   std::int64_t count = 0;
-  std::vector<float> reference;  // [groups, count, columns]
+  std::vector<float> reference;  // [groups, count, columns]; [count, taps, channels]
   std::vector<float> inputs;
-  std::vector<float> targets;  // [groups, count, rows]
+  std::vector<float> targets;  // [groups, count, rows]; [count, channels]
+};
+
+/// The matrix part of moments: one of two ways to add them up.
+class MomentSums {
+ public:
+  MomentSums(const quant::WeightMatrix& layout, int threads) {
+    if (is_depthwise(layout)) {
+      depthwise_.emplace(layout.groups(), layout.taps(), threads);
+    } else {
+      dense_.emplace(layout.groups(), layout.rows(), layout.columns(), threads);
+    }
+  }
+  static bool is_depthwise(const quant::WeightMatrix& layout) {
+    return layout.groups() > 1 && layout.rows() == 1 && layout.columns() == layout.taps();
+  }
+  void add(Chunk& chunk) {
+    if (depthwise_) {
+      depthwise_->add(chunk.inputs, chunk.targets, chunk.count);
+    } else {
+      dense_->add(chunk.inputs, chunk.targets, chunk.count);
+    }
+  }
+  quant::LayerMoments finish() { return depthwise_ ? depthwise_->finish() : dense_->finish(); }
+
+ private:
+  std::optional<MomentAccumulator> dense_;
+  std::optional<DepthwiseMoments> depthwise_;
 };
 
 class LayerGatherer {
@@ -55,7 +84,8 @@ class LayerGatherer {
         quantized_(quantized),
         reference_reader_(reference.stream, reference.graph, values_of(reference)),
         quantized_reader_(quantized.stream, quantized.graph, values_of(quantized)),
-        sums_(layer.layout.groups(), layer.layout.rows(), layer.layout.columns(), options.threads) {
+        depthwise_(MomentSums::is_depthwise(layer.layout)),
+        sums_(layer.layout, options.threads) {
     const std::int64_t samples = quantized.stream.samples();
     per_sample_ = std::max<std::int64_t>(1, (options.positions + samples - 1) / samples);
   }
@@ -67,7 +97,7 @@ class LayerGatherer {
     for (std::int64_t first = 0; first < samples; first += step) {
       Chunk chunk = gather(first, std::min(samples, first + step));
       keep(chunk, result.samples);
-      sums_.add(chunk.inputs, chunk.targets, chunk.count);
+      sums_.add(chunk);
     }
     result.moments = sums_.finish();
     return result;
@@ -149,7 +179,11 @@ class LayerGatherer {
       place(sample.quantized.columns, sample.count, at, chunk.count, chunk.inputs);
       place_base(sample, at, chunk);
     });
-    add_outputs(chunk);
+    if (depthwise_) {
+      add_depthwise_outputs(chunk);
+    } else {
+      add_outputs(chunk);
+    }
     return chunk;
   }
 
@@ -158,6 +192,10 @@ class LayerGatherer {
              std::int64_t total, std::vector<float>& out) const {
     const std::int64_t taps = layer_.layout.taps();
     const std::int64_t width = layer_.layout.columns();
+    if (depthwise_) {
+      std::copy(drawn.begin(), drawn.end(), out.begin() + at * width * layer_.layout.groups());
+      return;
+    }
     const std::int64_t group_channels = width / taps;
     const float* from = drawn.data();
     for (std::int64_t p = 0; p < count; ++p) {
@@ -180,7 +218,9 @@ class LayerGatherer {
         float base = layer_.bias.empty() ? 0.0F : layer_.bias[unsigned_size(o)];
         const std::size_t index = unsigned_size(p * outputs + o);
         if (residual) base += sample.reference.addend[index] - sample.quantized.addend[index];
-        chunk.targets[unsigned_size((o / rows * chunk.count + at + p) * rows + o % rows)] = base;
+        const std::int64_t to = depthwise_ ? (at + p) * outputs + o
+                                           : (o / rows * chunk.count + at + p) * rows + o % rows;
+        chunk.targets[unsigned_size(to)] = base;
       }
     }
   }
@@ -200,6 +240,29 @@ class LayerGatherer {
                            .transpose_b = true},
                           chunk.reference.data() + row * n, n, layer_.weights.data() + g * m * n, n,
                           chunk.targets.data() + row * m, m);
+    });
+  }
+
+  void add_depthwise_outputs(Chunk& chunk) const {
+    const std::int64_t channels = layer_.layout.groups();
+    const std::int64_t taps = layer_.layout.taps();
+    std::vector<float> weights;  // [taps, channels]
+    for (std::int64_t tap = 0; tap < taps; ++tap) {
+      for (std::int64_t c = 0; c < channels; ++c) {
+        weights.push_back(layer_.weights[unsigned_size(c * taps + tap)]);
+      }
+    }
+    const std::int64_t parts = (chunk.count + kTargetPositions - 1) / kTargetPositions;
+    parallel_for(parts, options_.threads, [&](std::int64_t part) {
+      const std::int64_t end = std::min(chunk.count, (part + 1) * kTargetPositions);
+      for (std::int64_t p = part * kTargetPositions; p < end; ++p) {
+        float* const target = chunk.targets.data() + p * channels;
+        for (std::int64_t tap = 0; tap < taps; ++tap) {
+          const float* const weight = weights.data() + tap * channels;
+          const float* const input = chunk.reference.data() + (p * taps + tap) * channels;
+          for (std::int64_t c = 0; c < channels; ++c) target[c] += weight[c] * input[c];
+        }
+      }
     });
   }
 
@@ -226,7 +289,8 @@ class LayerGatherer {
   const LayerSource& quantized_;
   ValueStream::Reader reference_reader_;
   ValueStream::Reader quantized_reader_;
-  MomentAccumulator sums_;
+  bool depthwise_;
+  MomentSums sums_;
   std::int64_t per_sample_ = 1;
 };
 

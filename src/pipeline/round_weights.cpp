@@ -9,6 +9,7 @@
 #include "core/format.h"
 #include "core/stopwatch.h"
 #include "hexquant/error.h"
+#include "linalg/quadratic_form.h"
 #include "pipeline/layer_steps.h"
 #include "quant/insert_qdq.h"
 #include "weights/fit_target.h"
@@ -283,7 +284,7 @@ class WeightRounder {
                              Tensor::from<float>(prepared_.find_initializer(step.weight)->shape(),
                                                  step.layout.from_matrix(values)));
     encodings_.tensors[step.weight] = encoding_of(policy, step.layout, rounded);
-    RoundingReport report = report_of(layer, problem, rounded);
+    RoundingReport report = report_of(layer, problem, rounded, threads_);
     const double bias_change =
         moves_bias ? correct_bias(layer, values, mean, moments.target_mean) : 0.0;
     report.bias_shift *= bias_change;
@@ -314,21 +315,19 @@ class WeightRounder {
 
   [[nodiscard]] static RoundingReport report_of(const Layer& layer,
                                                 const weights::LayerProblem& problem,
-                                                const RoundedLayer& rounded) {
+                                                const RoundedLayer& rounded, int threads) {
     RoundingReport report;
     report.node = layer.step.node->name();
     report.weight = layer.step.weight;
-    const auto n = static_cast<std::size_t>(problem.columns);
-    const auto rows = static_cast<std::size_t>(problem.rows);
+    const std::vector<float> zero(static_cast<std::size_t>(problem.rows * problem.columns));
+    std::vector<double> powers(static_cast<std::size_t>(problem.rows));
     double power = 0.0;
-    for (std::size_t o = 0; o < problem.target.size() / n; ++o) {
-      const float* const row = problem.target.data() + o * n;
-      const float* const gram = problem.gram.data() + o / rows * n * n;
-      for (std::size_t i = 0; i < n; ++i) {
-        double sum = 0.0;
-        for (std::size_t j = 0; j < n; ++j) sum += static_cast<double>(gram[i * n + j]) * row[j];
-        power += sum * row[i];
-      }
+    for (std::int64_t g = 0; g < problem.groups; ++g) {
+      linalg::quadratic_forms(problem.target.data() + g * problem.rows * problem.columns,
+                              zero.data(), problem.rows, problem.columns,
+                              problem.gram.data() + g * problem.columns * problem.columns,
+                              powers.data(), threads);
+      for (const double row : powers) power += row;
     }
     const double unit = power > 0.0 ? 1.0 / power : 0.0;
     report.bias_shift = std::sqrt(unit * static_cast<double>(problem.groups * problem.rows));

@@ -117,6 +117,63 @@ TEST_P(PanelKernelsTest, ProductsAgreeWithDoubles) {
   }
 }
 
+/// (T - V) H (T - V)^T of one lane in double.
+double lane_error(const Data& data, std::int64_t lane) {
+  std::vector<double> difference;
+  for (std::int64_t j = 0; j < kColumns; ++j) {
+    const std::int64_t at = j * data.lanes + lane;
+    const std::int64_t scale_at = data.block[static_cast<std::size_t>(j)] * data.lanes + lane;
+    difference.push_back(data.target.data()[at] -
+                         double{data.steps.data()[at]} * data.scale.data()[scale_at]);
+  }
+  double error = 0.0;
+  for (std::size_t i = 0; i < difference.size(); ++i) {
+    for (std::size_t j = 0; j < difference.size(); ++j) {
+      error += difference[i] * difference[j] *
+               data.matrix.data()[i * static_cast<std::size_t>(kColumns) + j];
+    }
+  }
+  return error;
+}
+
+TEST_P(PanelKernelsTest, DescentGainsWhatItSays) {
+  const std::int64_t lanes = GetParam();
+  Data data(lanes);
+  for (std::int64_t i = 0; i < kColumns; ++i) {
+    for (std::int64_t j = 0; j < i; ++j) {
+      data.matrix.data()[i * kColumns + j] = data.matrix.data()[j * kColumns + i];
+    }
+  }
+  std::fill_n(data.gradient.data(), kColumns * lanes, 0.0F);
+  std::vector<double> before;
+  for (std::int64_t lane = 0; lane < lanes; ++lane) {
+    before.push_back(lane_error(data, lane));
+    for (std::int64_t j = 0; j < kColumns; ++j) {
+      const std::int64_t at = j * lanes + lane;
+      data.change.data()[at] =
+          data.target.data()[at] -
+          data.steps.data()[at] *
+              data.scale.data()[data.block[static_cast<std::size_t>(j)] * lanes + lane];
+    }
+  }
+  const PanelKernels& kernels = best_panel_kernels(lanes);
+  kernels.add_product({data.gradient.data(), data.change.data(), data.matrix.data(), kColumns,
+                       data.columns.data(), kColumns, 0, kColumns});
+  const PanelGrid grid{data.scale.data(), data.low.data(), data.high.data(), data.block.data()};
+  data.count = kernels.descend({data.gradient.data(), data.steps.data(), data.change.data(),
+                                data.matrix.data(), kColumns, 0, kColumns, grid, 1e-5F,
+                                data.sums.data(), data.changed.data()});
+  EXPECT_GT(data.count, kColumns / 2);
+  for (std::int64_t lane = 0; lane < lanes; ++lane) {
+    const double start = before[static_cast<std::size_t>(lane)];
+    const double gain = start - lane_error(data, lane);
+    // Float gradients of magnitude sqrt(error): relative to the error before.
+    constexpr double kFloatGain = 1e-4;
+    EXPECT_GE(gain, 0.0);
+    EXPECT_TRUE(std::abs(data.sums.data()[lane] - gain) <= kFloatGain * std::abs(start));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Lanes, PanelKernelsTest, ::testing::Values(kWideLanes, kNarrowLanes));
 
 TEST(PanelKernels, NearestStepsTakeTiesToEven) {

@@ -115,7 +115,7 @@ TEST(RoundLayerSearch, ReachesTheGlobalOptimumOfTinyProblemsMostly) {
     if (got <= best * (1.0 + 1e-6)) ++reached;
     worst = std::max(worst, got / best);
   }
-  // Seen: 56 of 60, at worst 1.5 times the optimum.
+  // Seen: 54 of 60, at worst 1.65 times the optimum.
   EXPECT_GE(reached, 50);
   EXPECT_LE(worst, 2.0);
 }
