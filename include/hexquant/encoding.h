@@ -24,6 +24,11 @@ enum class Granularity { kTensor, kChannel, kGroup };
 /// `axis` (the reduction axis) into blocks of `block_size` and has the weight's shape with that
 /// axis divided by the block size, row-major. zero_point always has as many entries as scale.
 ///
+/// Two-level scales (LPBQ, kGroup only): the scale of a block is a small integer times the float
+/// scale of its channel (the index over all axes but the block axis),
+/// scale[s] == block_int_scale[s] * channel_scale[channel] exactly in float. So b-bit codes times
+/// integers up to 2^b lie on one 2b-bit grid a channel. Both lists are empty otherwise.
+///
 /// Source: r = S(q - Z), Jacob et al., arXiv:1712.05877, eq. 1; ONNX QuantizeLinear-21.
 struct Encoding {
   DType type = DType::kUInt8;  ///< uint8, int8, uint16, int16, int4, uint4 or int32 (bias)
@@ -34,8 +39,11 @@ struct Encoding {
   std::int64_t block_size = 0;  ///< kGroup only
   std::vector<float> scale;
   std::vector<std::int32_t> zero_point;
+  std::vector<std::uint16_t> block_int_scale;  ///< LPBQ: as many as scale
+  std::vector<float> channel_scale;            ///< LPBQ: one for each channel
 
   [[nodiscard]] int bits() const noexcept { return dtype_bits(type); }
+  [[nodiscard]] bool has_two_level_scales() const noexcept { return !block_int_scale.empty(); }
   [[nodiscard]] std::int64_t q_min() const noexcept;
   [[nodiscard]] std::int64_t q_max() const noexcept;
   /// Real value of the lowest / highest code of entry `index`.

@@ -50,16 +50,22 @@ struct Recipe {
   int act_bits = 8;                           ///< 8 | 16
   int bias_bits = 32;                         ///< 32 | 8
   std::string granularity = "channel";        ///< tensor | channel | group:N
+  /// Scales of 4-bit groups: float, or lpbq = integers 1..16 times a float for each channel.
+  std::string block_scale = "float";
+  /// How groups are written in model.onnx: qdq (DequantizeLinear with block_size) | matmulnbits
+  std::string group_format = "qdq";
   /// symmetric: -128..127; strict: -127..127; asymmetric
   std::string weight_schema = "symmetric";
-  std::string observer = "mse";         ///< min-max | percentile | mse | entropy | sqnr
-  double percentile = 99.99;            ///< for the percentile observer
+  std::string observer = "mse";  ///< min-max | percentile | mse | entropy | sqnr
+  double percentile = 99.99;     ///< for the percentile observer
   /// cle | clip-search | bias-correction | gptq | adaptive-rounding (alias adaround)
   std::vector<std::string> algorithms;
   /// Whose inputs the weights are rounded for: one-pass (the float model's) | sequential (the
   /// quantized prefix's) | block (and for what follows the layer) | auto
   std::string rounding_mode = "auto";
   std::vector<std::string> keep_float;  ///< node-name patterns with '*', or op:TYPE
+  /// Widths of single layers, later ones win: PATTERN=8, =a16 or =w8a16; see keep_float for PATTERN
+  std::vector<std::string> layer_bits;
   std::string soc = "SM8650";
   std::string encodings_version = "1.0.0";
   EvaluationRecipe evaluation;

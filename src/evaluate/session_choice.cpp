@@ -30,7 +30,8 @@ runtime::SessionOptions session_options(const graph::Graph& graph) {
     if (!is_qdq(node)) continue;
     const DType type = code_type(graph, node);
     const bool has_kernel = type == DType::kUInt8 || type == DType::kInt8 || type == DType::kInt32;
-    if (!has_kernel) options.integer_kernels = false;
+    const bool has_blocks = node.int_attribute("block_size", 0) > 0;
+    if (!has_kernel || has_blocks) options.integer_kernels = false;
   }
   return options;
 }

@@ -8,6 +8,7 @@
 #include "passes/prepare.h"
 #include "pipeline/quantize_options.h"
 #include "pipeline/quantize_pipeline.h"
+#include "pipeline/split_group_biases.h"
 #include "plan/plan.h"
 #include "target/target.h"
 
@@ -19,12 +20,23 @@ std::string bits_text(int bits) {
   return bits >= 32 ? "float" : std::to_string(bits);
 }
 
+/// "tensor", "channel", "group:32", "group:32 lpbq"; "-" without quantized weights.
+std::string scales_text(const quant::QuantPlan& plan, const quant::LayerDecision& layer) {
+  const auto policy = plan.tensors.find(layer.weight);
+  if (policy == plan.tensors.end()) return "-";
+  const char* name = granularity_name(policy->second.granularity);
+  if (policy->second.granularity != Granularity::kGroup) return name;
+  return format("{}:{}{}", name, policy->second.block_size,
+                policy->second.block_scale_bits > 0 ? " lpbq" : "");
+}
+
 std::string layers_text(const quant::QuantPlan& plan) {
-  std::string text =
-      format("{:<48} {:<20} {:>7} {:>5}  {}\n", "layer", "op", "weights", "acts", "note");
+  std::string text = format("{:<48} {:<20} {:>7} {:<14} {:>5}  {}\n", "layer", "op", "weights",
+                            "scales", "acts", "note");
   for (const quant::LayerDecision& layer : plan.layers) {
-    text += format("{:<48} {:<20} {:>7} {:>5}  {}\n", layer.node, layer.op,
-                   bits_text(layer.weight_bits), bits_text(layer.act_bits), layer.reason);
+    text += format("{:<48} {:<20} {:>7} {:<14} {:>5}  {}\n", layer.node, layer.op,
+                   bits_text(layer.weight_bits), scales_text(plan, layer),
+                   bits_text(layer.act_bits), layer.reason);
   }
   return text;
 }
@@ -63,7 +75,9 @@ std::string dry_run_text(const Recipe& recipe) {
   const auto dataset = data::open_dataset(options.data, model_inputs(graph));
   Findings findings;
   std::string passes_text;
-  for (const auto& report : passes::prepare(graph, {recipe.input_shapes, dataset->load(0)})) {
+  auto reports = passes::prepare(graph, {recipe.input_shapes, dataset->load(0)});
+  split_group_biases(graph, target, options.plan, reports);
+  for (const auto& report : reports) {
     if (!report.applied_to.empty()) {
       passes_text += format("  {:<28} {:>5}\n", report.pass, report.applied_to.size());
     }

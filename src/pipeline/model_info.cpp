@@ -40,6 +40,11 @@ bool is_dequantize(const graph::Node& node) {
   return node.op_type() == "DequantizeLinear";
 }
 
+/// Codes packed into bytes, with the scales as an input of the operator itself.
+bool is_nbits(const graph::Node& node) {
+  return node.op_type() == "MatMulNBits";
+}
+
 bool is_integer_operator(const graph::Node& node) {
   const std::string& type = node.op_type();
   return type.starts_with("QLinear") || type == "MatMulInteger" || type == "ConvInteger" ||
@@ -57,6 +62,10 @@ QuantizationState quantization_state(const graph::Graph& graph) {
   QuantizationState state;
   for (const graph::Node& node : graph.nodes()) {
     if (is_integer_operator(node)) ++state.integer_nodes;
+    if (is_nbits(node)) {
+      ++state.weight_bits[static_cast<int>(node.int_attribute("bits", 4))];
+      ++state.weight_granularity["group"];
+    }
     if (is_quantize(node)) {
       ++state.quantize_nodes;
       const Tensor* zero_point = graph.find_initializer(node.input(2));
@@ -75,11 +84,12 @@ QuantizationState quantization_state(const graph::Graph& graph) {
   return state;
 }
 
-/// Constants that are scales or zero points of Q/DQ nodes.
+/// Constants that are scales or zero points of Q/DQ nodes and of MatMulNBits.
 std::set<std::string> quantization_parameters(const graph::Graph& graph) {
   std::set<std::string> names;
   for (const graph::Node& node : graph.nodes()) {
     if (is_quantize(node) || is_dequantize(node)) names.insert({node.input(1), node.input(2)});
+    if (is_nbits(node)) names.insert({node.input(1), node.input(2), node.input(3)});
   }
   return names;
 }
@@ -116,6 +126,7 @@ void count_constants(const graph::Graph& graph, ModelInfo& info) {
     }
   }
   for (const graph::Node& node : graph.nodes()) {
+    if (is_nbits(node)) info.parameters += node.int_attribute("K", 0) * node.int_attribute("N", 0);
     if (!node.is("Constant")) continue;
     const graph::Attribute* value = node.find_attribute("value");
     const Tensor* tensor = value == nullptr ? nullptr : std::get_if<Tensor>(value);

@@ -8,6 +8,7 @@
 
 #include "core/format.h"
 #include "hexquant/error.h"
+#include "pipeline/group_options.h"
 
 namespace hexquant::pipeline {
 namespace {
@@ -132,6 +133,7 @@ QuantizeOptions resolve_recipe(const Recipe& recipe, int threads) {
   options.plan.bias_bits = recipe.bias_bits;
   options.plan.keep_float = recipe.keep_float;
   resolve_granularity(recipe.granularity, options.plan);
+  resolve_groups(recipe, options);
   resolve_schema(recipe.weight_schema, options.plan);
   options.observer.kind = calibrate::parse_observer(recipe.observer);
   options.observer.percentile = recipe.percentile;

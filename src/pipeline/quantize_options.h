@@ -17,6 +17,7 @@ struct QuantizeOptions {
   plan::PlanOptions plan;
   calibrate::ObserverOptions observer;
   weights::WeightOptions weights;
+  bool matmul_nbits = false;             ///< group-quantized MatMul and Gemm become MatMulNBits
   std::optional<DataRounding> rounding;  ///< weight methods that need data
 };
 

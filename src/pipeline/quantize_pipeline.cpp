@@ -10,8 +10,11 @@
 #include "hexquant/error.h"
 #include "passes/add_missing_bias.h"
 #include "passes/prepare.h"
+#include "pipeline/group_options.h"
 #include "pipeline/layer_steps.h"
+#include "pipeline/split_group_biases.h"
 #include "quant/insert_qdq.h"
+#include "quant/matmul_nbits.h"
 
 namespace hexquant::pipeline {
 namespace {
@@ -101,6 +104,7 @@ QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,
   lap("read");
 
   model.passes = passes::prepare(graph, {recipe.input_shapes, dataset->load(0)});
+  split_group_biases(graph, target, options.plan, model.passes);
   if (needs_biases(options)) model.passes.push_back(passes::add_missing_bias(graph));
   model.prepared = graph;
   lap("prepare");
@@ -130,6 +134,8 @@ QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,
   lap("weights");
 
   model.quantized = quant::insert_qdq(graph, model.encodings);
+  if (options.matmul_nbits) model.quantized = quant::use_matmul_nbits(model.quantized);
+  add_group_findings(model);
   model.weights_on_grid = std::move(graph);
   lap("insert_qdq");
   return model;

@@ -95,12 +95,15 @@ Json recipe_to_json(const Recipe& recipe) {
   json["act_bits"] = recipe.act_bits;
   json["bias_bits"] = recipe.bias_bits;
   json["granularity"] = recipe.granularity;
+  json["block_scale"] = recipe.block_scale;
+  json["group_format"] = recipe.group_format;
   json["weight_schema"] = recipe.weight_schema;
   json["observer"] = recipe.observer;
   json["percentile"] = recipe.percentile;
   json["algorithms"] = recipe.algorithms;
   json["rounding_mode"] = recipe.rounding_mode;
   json["keep_float"] = recipe.keep_float;
+  json["layer_bits"] = recipe.layer_bits;
   json["soc"] = recipe.soc;
   json["encodings_version"] = recipe.encodings_version;
   json["evaluation"] = {{"enabled", evaluation.enabled}, {"data", data_to_json(evaluation.data)},
@@ -122,12 +125,15 @@ void recipe_from_json(const Json& json, const std::string& origin, Recipe& recip
   reader.read("act_bits", recipe.act_bits, "an integer");
   reader.read("bias_bits", recipe.bias_bits, "an integer");
   reader.read("granularity", recipe.granularity, "a string");
+  reader.read("block_scale", recipe.block_scale, "a string");
+  reader.read("group_format", recipe.group_format, "a string");
   reader.read("weight_schema", recipe.weight_schema, "a string");
   reader.read("observer", recipe.observer, "a string");
   reader.read("percentile", recipe.percentile, "a number");
   reader.read("algorithms", recipe.algorithms, "a list of strings");
   reader.read("rounding_mode", recipe.rounding_mode, "a string");
   reader.read("keep_float", recipe.keep_float, "a list of strings");
+  reader.read("layer_bits", recipe.layer_bits, "a list of strings");
   reader.read("soc", recipe.soc, "a string");
   reader.read("encodings_version", recipe.encodings_version, "a string");
   if (const Json* evaluation = reader.member("evaluation")) {

@@ -103,6 +103,7 @@ weights::GridSpec grid_of(const TensorPolicy& policy) {
   grid.strict = policy.strict;
   grid.granularity = policy.granularity;
   grid.block_size = policy.block_size;
+  grid.block_scale_bits = policy.block_scale_bits;
   grid.range_factor = policy.range_factor;
   return grid;
 }
@@ -118,6 +119,10 @@ Encoding encoding_of(const TensorPolicy& policy, const quant::WeightMatrix& layo
   encoding.block_size = policy.granularity == Granularity::kGroup ? policy.block_size : 0;
   encoding.scale = layout.to_scale_order(rounded.scale, policy.granularity);
   encoding.zero_point = layout.to_scale_order(rounded.zero_point, policy.granularity);
+  if (policy.block_scale_bits > 0) {
+    encoding.block_int_scale = layout.to_scale_order(rounded.block_int_scale, policy.granularity);
+    encoding.channel_scale = rounded.row_scale;
+  }
   return encoding;
 }
 

@@ -106,9 +106,10 @@ class ActivationPlanner {
   }
 
   [[nodiscard]] std::string format_reason(const SharingGroup& group, int bits) const {
-    return hexquant::format(
-        "{} bits instead of {}: {}", bits, context_.options.act_bits,
-        group.producer_bits != 0 ? "the layer that computes it has them" : "its readers want them");
+    const char* why = group.producer_bits != 0 ? "the layer that computes it has them"
+                      : table_bits(group) != 0 ? "asked for the table that it is gathered from"
+                                               : "its readers want them";
+    return hexquant::format("{} bits instead of {}: {}", bits, context_.options.act_bits, why);
   }
 
   static TensorPolicy policy_for(const OperandFormat& format, const SharingGroup& group) {
@@ -122,6 +123,7 @@ class ActivationPlanner {
   /// @pre readers are collected
   [[nodiscard]] OperandFormat own_format(const SharingGroup& group) const {
     if (group.producer_bits != 0) return unsigned_format(group.producer_bits);
+    if (const int bits = table_bits(group); bits != 0) return unsigned_format(bits);
     const auto found = readers_.find(&group);
     if (found == readers_.end()) return unsigned_format(context_.options.act_bits);
     const std::vector<Reader>& readers = found->second;
@@ -135,6 +137,18 @@ class ActivationPlanner {
       bits = std::max(bits, context_.choice(*reader.node).act_bits);
     }
     return unsigned_format(bits);
+  }
+
+  /// Bits that a pattern asks for an embedding table, which its rows then have too; 0 = none.
+  [[nodiscard]] int table_bits(const SharingGroup& group) const {
+    int bits = 0;
+    for (const Node* mover : group.movers) {
+      const bool is_table = context_.graph.find_initializer(mover->input(0)) != nullptr;
+      const int asked = context_.choice(*mover).pattern_weight_bits;
+      // Tables are kept in the types of activations, which have 8 bits at least.
+      if (is_table && asked != 0) bits = std::max({bits, asked, 8});
+    }
+    return bits;
   }
 
   [[nodiscard]] bool movers_take(const SharingGroup& group, DType type) const {

@@ -112,6 +112,7 @@ class Classifier {
       if (layer.weight_bits != 0) {
         choice.requested_weight_bits = layer.weight_bits;
         choice.weight_bits_forced = true;
+        choice.pattern_weight_bits = layer.weight_bits;
       }
     }
     return choice;

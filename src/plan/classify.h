@@ -26,7 +26,8 @@ struct NodeChoice {
   int act_bits = 0;                      ///< kInteger: bits of inputs and output
   int requested_act_bits = 0;
   int requested_weight_bits = 0;
-  bool weight_bits_forced = false;  ///< asked for this layer by name, or everywhere
+  bool weight_bits_forced = false;  ///< asked for this layer by a pattern, or everywhere
+  int pattern_weight_bits = 0;      ///< asked for this layer by a pattern; 0 = not
   std::string reason;               ///< kFloat: why; kInteger: why act_bits is not as requested
 };
 

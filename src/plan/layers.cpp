@@ -75,7 +75,16 @@ class LayerPlanner {
     row.requested_weight_bits = choice.requested_weight_bits;
     row.weight_bits = row.act_bits;
     if (row.weight_bits != row.requested_weight_bits) {
-      row.reason = "table and gathered rows share the activations' encoding";
+      row.reason =
+          format("asked int{}, got {} bits: {}", row.requested_weight_bits, row.weight_bits,
+                 choice.pattern_weight_bits == 0
+                     ? "table and gathered rows share the activations' encoding"
+                     : "the fewest that a table of activations can have");
+    } else if (row.act_bits != row.requested_act_bits) {
+      row.reason = format(
+          "asked {}-bit activations, got {}: the gathered rows have the table's "
+          "encoding; their readers convert them",
+          row.requested_act_bits, row.act_bits);
     }
     plan_.layers.push_back(std::move(row));
   }

@@ -70,15 +70,47 @@ void lint_inputs(const Context& context, QuantPlan& plan) {
   }
 }
 
-void lint_blocks(QuantPlan& plan) {
+/// Groups were asked for and nobody got any: one line instead of a reason for each layer.
+void report_no_blocks(const PlanOptions& options, QuantPlan& plan) {
+  const auto layer = std::find_if(
+      plan.layers.begin(), plan.layers.end(), [](const quant::LayerDecision& candidate) {
+        return candidate.granularity == Granularity::kChannel && !candidate.reason.empty();
+      });
+  if (layer == plan.layers.end()) return;
+  plan.findings.push_back(
+      {"no-groups", Severity::kWarning, layer->node,
+       format("no layer takes groups of {}; this one: {}", options.group_size, layer->reason),
+       "groups need --act-bits 16 and HTP v69 or later"});
+}
+
+void lint_blocks(const PlanOptions& options, QuantPlan& plan) {
   const auto blocks = std::count_if(
       plan.tensors.begin(), plan.tensors.end(),
       [](const auto& entry) { return entry.second.granularity == Granularity::kGroup; });
-  if (blocks == 0) return;
+  if (blocks == 0) {
+    if (options.granularity == Granularity::kGroup) report_no_blocks(options, plan);
+    return;
+  }
   plan.findings.push_back({"block-weights", Severity::kInfo, format("{} weights", blocks),
                            "block-quantized weights are expanded to float16 on the HTP: they save "
                            "memory traffic, not arithmetic",
                            ""});
+}
+
+/// 4 bits with one scale for a whole channel cost accuracy that groups were to keep.
+void lint_coarse_layers(const PlanOptions& options, QuantPlan& plan) {
+  if (options.granularity != Granularity::kGroup) return;
+  std::vector<std::string> coarse;
+  for (const quant::LayerDecision& layer : plan.layers) {
+    if (layer.weight_bits == 4 && layer.granularity != Granularity::kGroup) {
+      coarse.push_back(layer.node);
+    }
+  }
+  if (coarse.empty()) return;
+  plan.findings.push_back(
+      {"four-bits-without-groups", Severity::kWarning, format("{} layers", coarse.size()),
+       format("4-bit weights with one scale a channel instead of groups: {}", join(coarse, ", ")),
+       "give them 8 bits with --layer-bits; their reasons are in the report"});
 }
 
 }  // namespace
@@ -86,7 +118,8 @@ void lint_blocks(QuantPlan& plan) {
 void lint_plan(const Context& context, const Fusions& fusions, QuantPlan& plan) {
   lint_nodes(context, fusions, plan);
   lint_inputs(context, plan);
-  lint_blocks(plan);
+  lint_blocks(context.options, plan);
+  lint_coarse_layers(context.options, plan);
 }
 
 }  // namespace hexquant::plan

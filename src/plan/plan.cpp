@@ -33,6 +33,7 @@ void check_options(const graph::Graph& graph, const PlanOptions& options) {
     throw Error(ErrorCode::kInvalidArgument,
                 format("group size is {}: expected a positive number", options.group_size));
   }
+  check_one_of("bits of block scales", options.block_scale_bits, {0, 4});
   for (const std::string& pattern : options.keep_float) {
     check_matches_some_node(graph, pattern, "--keep-float");
   }

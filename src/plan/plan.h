@@ -26,6 +26,8 @@ struct PlanOptions {
   int bias_bits = 32;  ///< 32 or 8
   Granularity granularity = Granularity::kChannel;
   std::int64_t group_size = 0;  ///< kGroup only
+  /// kGroup with 4-bit codes: bits of the integer block scales (LPBQ); 0 = float block scales.
+  int block_scale_bits = 0;
   bool weight_symmetric = true;
   bool weight_strict = false;  ///< -127..127 instead of -128..127
   /// Layers that stay float: node-name patterns with '*', or "op:TYPE".

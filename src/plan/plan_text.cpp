@@ -14,7 +14,8 @@ std::string granularity_text(const TensorPolicy& policy) {
     case Granularity::kChannel:
       return format("channel:{}", policy.axis);
     case Granularity::kGroup:
-      return format("group:{} axis:{}", policy.block_size, policy.axis);
+      return format("group:{} axis:{}{}", policy.block_size, policy.axis,
+                    policy.block_scale_bits > 0 ? " lpbq" : "");
   }
   return "tensor";
 }

@@ -1,6 +1,7 @@
 #include "plan/weight_choice.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "core/format.h"
@@ -13,6 +14,8 @@ using graph::Node;
 using quant::TensorPolicy;
 
 constexpr float kInt16Max = 32767.0F;
+/// First operator set whose DequantizeLinear has a block_size; com.microsoft's has none.
+constexpr std::int64_t kBlockOpset = 21;
 
 bool all_equal(const std::vector<std::int64_t>& values, std::int64_t wanted) {
   return std::all_of(values.begin(), values.end(),
@@ -51,7 +54,8 @@ std::string no_four_bit_gain(const target::Rules& rules, const target::OpRule& r
 class WeightChooser {
  public:
   WeightChooser(const Context& context, const Node& node, const Tensor& weight)
-      : rules_(context.target.rules),
+      : opset_(context.graph.opset()),
+        rules_(context.target.rules),
         options_(context.options),
         choice_(context.choice(node)),
         rule_(*choice_.rule),
@@ -110,10 +114,7 @@ class WeightChooser {
     const bool wants_channels = options_.granularity != Granularity::kTensor && axis >= 0;
     if (wants_channels && !policy_.symmetric && !accepts(Granularity::kChannel)) {
       // A scale for each channel is worth more than a zero point for the tensor.
-      reasons_.push_back("symmetric: asymmetric weights take one scale for the tensor");
-      policy_.symmetric = true;
-      policy_.type = DType::kInt8;
-      policy_.strict = options_.weight_strict;
+      make_symmetric("asymmetric weights take one scale for the tensor");
     }
     if (options_.granularity != Granularity::kTensor || !accepts(Granularity::kTensor)) {
       if (axis >= 0 && accepts(Granularity::kChannel)) {
@@ -131,17 +132,52 @@ class WeightChooser {
     policy_.granularity = Granularity::kTensor;
   }
 
+  void make_symmetric(const std::string& why) {
+    reasons_.push_back("symmetric: " + why);
+    policy_.symmetric = true;
+    policy_.type = DType::kInt8;
+    policy_.strict = options_.weight_strict;
+  }
+
   bool take_groups() {
-    const auto obstacle = target::block_obstacle(rules_, node_, rule_, shape_, policy_.type,
-                                                 choice_.act_bits, options_.group_size);
+    std::int64_t block = options_.group_size;
+    auto obstacle = find_block(block);
+    if (!obstacle && opset_ < kBlockOpset) {
+      obstacle = format("the model stays at opset {}, blocks need {}", opset_, kBlockOpset);
+    }
     if (obstacle) {
       reasons_.push_back("not per group: " + *obstacle);
       return false;
     }
+    if (!policy_.symmetric) make_symmetric("groups have no zero points on the HTP");
+    if (block != options_.group_size) {
+      reasons_.push_back(
+          format("asked blocks of {}, got {}: it divides the inputs", options_.group_size, block));
+    }
     policy_.granularity = Granularity::kGroup;
     policy_.axis = target::reduction_axis(rule_, node_, shape_);
-    policy_.block_size = options_.group_size;
+    policy_.block_size = block;
+    if (bits_ == 4) policy_.block_scale_bits = options_.block_scale_bits;
     return true;
+  }
+
+  /// Halves `block` until the target accepts it; why it does not accept the one asked for when no
+  /// half will do. Fewer inputs than a block: one scale a channel is finer than what was asked.
+  [[nodiscard]] std::optional<std::string> find_block(std::int64_t& block) const {
+    const auto obstacle = [&](std::int64_t size) {
+      // Asymmetric ones would become int8.
+      const DType type = policy_.symmetric ? policy_.type : DType::kInt8;
+      return target::block_obstacle(rules_, node_, rule_, shape_, type, choice_.act_bits, size);
+    };
+    const auto first = obstacle(block);
+    const auto axis = static_cast<std::size_t>(target::reduction_axis(rule_, node_, shape_));
+    if (!first || shape_.at(axis) < block) return first;
+    for (std::int64_t half = block / 2; half >= rules_.block_multiple; half /= 2) {
+      if (obstacle(half)) continue;
+      block = half;
+      return std::nullopt;
+    }
+    return first;
   }
 
   void take_channels(int axis) {
@@ -162,6 +198,7 @@ class WeightChooser {
     return std::find(list.begin(), list.end(), granularity) != list.end();
   }
 
+  std::int64_t opset_;
   const target::Rules& rules_;
   const PlanOptions& options_;
   const NodeChoice& choice_;

@@ -59,6 +59,30 @@ void for_each_code(const Tensor& values, const Encoding& encoding, const Body& b
   }
 }
 
+/// scale == block_int_scale * channel_scale, everywhere.
+void check_two_levels(const ScaleLayout& layout, const Encoding& encoding) {
+  const bool fits = layout.granularity == Granularity::kGroup &&
+                    encoding.block_int_scale.size() == encoding.scale.size() &&
+                    std::ssize(encoding.channel_scale) == layout.channels();
+  if (!fits) {
+    throw Error(ErrorCode::kInvalidArgument,
+                format("two-level encoding has {} block and {} channel scales for {} blocks of {} "
+                       "channels",
+                       encoding.block_int_scale.size(), encoding.channel_scale.size(),
+                       encoding.scale.size(), layout.channels()));
+  }
+  for (std::int64_t channel = 0; channel < layout.channels(); ++channel) {
+    const float unit = encoding.channel_scale[static_cast<std::size_t>(channel)];
+    for (std::int64_t b = 0; b < layout.blocks(); ++b) {
+      const auto s = static_cast<std::size_t>(layout.block_index(channel, b));
+      if (static_cast<float>(encoding.block_int_scale[s]) * unit == encoding.scale[s]) continue;
+      throw Error(ErrorCode::kInvalidArgument,
+                  format("scale {} of block {} of channel {} is not {} times {}", encoding.scale[s],
+                         b, channel, encoding.block_int_scale[s], unit));
+    }
+  }
+}
+
 void store_code(std::byte* bytes, DType type, std::int64_t element, std::int64_t code) {
   const auto at = static_cast<std::size_t>(element);
   switch (dtype_bits(type)) {
@@ -118,6 +142,7 @@ ScaleLayout scale_layout(const Shape& shape, const Encoding& encoding) {
         format("encoding has {} scales and {} zero points, shape {} needs {}",
                encoding.scale.size(), encoding.zero_point.size(), shape_text(shape), wanted));
   }
+  if (encoding.has_two_level_scales()) check_two_levels(layout, encoding);
   return layout;
 }
 

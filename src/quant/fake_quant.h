@@ -24,12 +24,18 @@ struct ScaleLayout {
   }
   /// Number of scales the encoding must have.
   [[nodiscard]] std::int64_t scale_count() const noexcept;
-
- private:
+  /// kGroup: blocks of a channel; the last one may be shorter.
   [[nodiscard]] std::int64_t blocks() const noexcept { return (length + block - 1) / block; }
+  /// kGroup: channels, numbered row-major over all axes but the block axis.
+  [[nodiscard]] std::int64_t channels() const noexcept { return outer * inner; }
+  /// kGroup: scale of block `b` of a channel.
+  [[nodiscard]] std::int64_t block_index(std::int64_t channel, std::int64_t b) const noexcept {
+    return (channel / inner * blocks() + b) * inner + channel % inner;
+  }
 };
 
-/// @throws Error(kInvalidArgument) when the axis, block size or number of scales does not fit.
+/// @throws Error(kInvalidArgument) when the axis, block size or number of scales does not fit, or
+/// two-level scales are not the product of their parts.
 [[nodiscard]] ScaleLayout scale_layout(const Shape& shape, const Encoding& encoding);
 
 /// Shape of the scale tensor in ONNX: [] per tensor, [C] per channel, blocked shape per group.

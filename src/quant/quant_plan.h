@@ -24,6 +24,9 @@ struct TensorPolicy {
   Granularity granularity = Granularity::kTensor;
   int axis = 0;
   std::int64_t block_size = 0;
+  /// kGroup: b > 0 makes a block's scale an integer 1 ... 2^b times its channel's float scale
+  /// (LPBQ); 0 = any float.
+  int block_scale_bits = 0;
   /// Range fixed by the target (Softmax, Sigmoid: [0, 1]; Tanh: [-1, 1]) or by an override.
   std::optional<Range> fixed_range;
   /// Encoding given in full by the user; wins over everything.

@@ -253,9 +253,12 @@ Obstacle block_obstacle(const Rules& rules, const Node& node, const OpRule& rule
   }
   const std::int64_t length =
       weight.at(static_cast<std::size_t>(reduction_axis(rule, node, weight)));
-  if (block_size <= 0 || block_size % rules.block_multiple != 0 || length % block_size != 0) {
-    return format("blocks of {} do not divide {} inputs into multiples of {}", block_size, length,
-                  rules.block_multiple);
+  if (block_size <= 0 || block_size % rules.block_multiple != 0) {
+    return format("blocks of {} are no multiple of {}", block_size, rules.block_multiple);
+  }
+  if (length % block_size != 0) {
+    return format("{} inputs are not whole blocks of {}; a shorter last one is computed wrongly",
+                  length, block_size);
   }
   return std::nullopt;
 }

@@ -9,6 +9,7 @@
 #include "core/parallel.h"
 #include "hexquant/error.h"
 #include "quant/fake_quant.h"
+#include "weights/block_scales.h"
 #include "weights/clip_search.h"
 
 namespace hexquant::weights {
@@ -87,6 +88,9 @@ Encoding weight_encoding(const Tensor& weight, const TensorPolicy& policy, bool 
     const Encoding one = encoding_from_range(range, policy.type, policy.symmetric, policy.strict);
     encoding.scale[g] = one.scale[0];
     encoding.zero_point[g] = one.zero_point[0];
+  }
+  if (policy.block_scale_bits > 0) {
+    use_integer_block_scales(groups, layout, policy.block_scale_bits, encoding);
   }
   return encoding;
 }

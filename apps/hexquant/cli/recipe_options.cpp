@@ -112,6 +112,14 @@ void RecipeOptions::add_precision_options(CLI::App& command) {
   add("--granularity", values_.granularity,
       "Scales of weights: tensor, channel, or group:N for MatMul, Gemm and 1x1 Conv")
       ->capture_default_str();
+  add("--block-scale", values_.block_scale,
+      "Scales of 4-bit groups: float, or lpbq = integers 1..16 times one float a channel")
+      ->check(CLI::IsMember({"float", "lpbq"}))
+      ->capture_default_str();
+  add("--group-format", values_.group_format,
+      "Groups in model.onnx: qdq = DequantizeLinear with block_size, or matmulnbits")
+      ->check(CLI::IsMember({"qdq", "matmulnbits"}))
+      ->capture_default_str();
   add("--weight-schema", values_.weight_schema,
       "Weight grid: symmetric (-128..127), strict (-127..127) or asymmetric")
       ->check(CLI::IsMember({"symmetric", "strict", "asymmetric"}))
@@ -132,6 +140,9 @@ void RecipeOptions::add_precision_options(CLI::App& command) {
       ->capture_default_str();
   add("--keep-float", values_.keep_float,
       "Layers that stay float: name pattern with *, or op:TYPE (repeat for others)");
+  add("--layer-bits", values_.layer_bits,
+      "Other widths for some layers: PATTERN=8, PATTERN=a16 or PATTERN=w8a16 (repeat for others;\n"
+      "later ones win); PATTERN as in --keep-float");
 }
 
 void RecipeOptions::add_evaluation_options(CLI::App& command) {
@@ -180,12 +191,15 @@ void RecipeOptions::overlay(Recipe& recipe) const {
   take("--act-bits", recipe.act_bits, values_.act_bits);
   take("--bias-bits", recipe.bias_bits, values_.bias_bits);
   take("--granularity", recipe.granularity, values_.granularity);
+  take("--block-scale", recipe.block_scale, values_.block_scale);
+  take("--group-format", recipe.group_format, values_.group_format);
   take("--weight-schema", recipe.weight_schema, values_.weight_schema);
   take("--observer", recipe.observer, values_.observer);
   take("--percentile", recipe.percentile, values_.percentile);
   take("--algorithms", recipe.algorithms, split_list(algorithms_));
   take("--rounding-mode", recipe.rounding_mode, values_.rounding_mode);
   take("--keep-float", recipe.keep_float, values_.keep_float);
+  take("--layer-bits", recipe.layer_bits, values_.layer_bits);
   if (given("--weight-bits")) {
     recipe.weight_bits = weight_bits_ == "16" ? 16 : weight_bits_ == "8" ? 8 : 4;
     recipe.weight_bits_everywhere = weight_bits_ == "4:all";

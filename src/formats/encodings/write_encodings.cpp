@@ -1,7 +1,14 @@
 #include "formats/encodings/write_encodings.h"
 
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
 #include <string>
+#include <utility>
+#include <vector>
+
+#include "quant/fake_quant.h"
 
 namespace hexquant::formats {
 namespace {
@@ -30,7 +37,22 @@ double printable(float value) {
   return std::stod(Json(value).dump());
 }
 
-Json entry_1_0_0(const std::string& name, const Encoding& encoding) {
+/// Indices of the scales in the order of the file: groups channel by channel, whichever axis of the
+/// weight the channels lie on.
+std::vector<std::size_t> channel_major(const Shape& shape, const Encoding& encoding) {
+  std::vector<std::size_t> indices(encoding.scale.size());
+  std::iota(indices.begin(), indices.end(), std::size_t{0});
+  if (encoding.granularity != Granularity::kGroup) return indices;
+  const quant::ScaleLayout layout = quant::scale_layout(shape, encoding);
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    const auto channel = static_cast<std::int64_t>(i) / layout.blocks();
+    const auto block = static_cast<std::int64_t>(i) % layout.blocks();
+    indices[i] = static_cast<std::size_t>(layout.block_index(channel, block));
+  }
+  return indices;
+}
+
+Json entry_1_0_0(const std::string& name, const Encoding& encoding, const Shape& shape) {
   Json entry;
   entry["name"] = name;
   entry["enc_type"] = encoding_type_name(encoding.granularity);
@@ -40,12 +62,40 @@ Json entry_1_0_0(const std::string& name, const Encoding& encoding) {
   if (encoding.granularity == Granularity::kGroup) entry["block_size"] = encoding.block_size;
   Json scale = Json::array();
   Json offset = Json::array();
-  for (std::size_t i = 0; i < encoding.scale.size(); ++i) {
+  for (const std::size_t i : channel_major(shape, encoding)) {
     scale.push_back(printable(encoding.scale[i]));
     offset.push_back(unsigned_grid_offset(encoding, i));
   }
   entry["scale"] = std::move(scale);
   entry["offset"] = std::move(offset);
+  return entry;
+}
+
+/// LPBQ: codes of b bits times block integers up to 2^b are codes of 2b bits under the channel's
+/// scale; `scale` and `offset` are those of that wide grid.
+Json lpbq_entry(const std::string& name, const Encoding& encoding, const Shape& shape) {
+  const int wide_bits = 2 * encoding.bits();
+  Json entry;
+  entry["name"] = name;
+  entry["enc_type"] = "LPBQ";
+  entry["bw"] = wide_bits;
+  entry["compressed_bw"] = encoding.bits();
+  entry["block_size"] = encoding.block_size;
+  entry["dtype"] = "INT";
+  entry["is_sym"] = true;
+  Json scale = Json::array();
+  Json offset = Json::array();
+  for (const float one : encoding.channel_scale) {
+    scale.push_back(printable(one));
+    offset.push_back(-(std::int64_t{1} << (wide_bits - 1)));
+  }
+  entry["scale"] = std::move(scale);
+  entry["offset"] = std::move(offset);
+  Json integers = Json::array();
+  for (const std::size_t i : channel_major(shape, encoding)) {
+    integers.push_back(encoding.block_int_scale[i]);
+  }
+  entry["per_block_int_scale"] = std::move(integers);
   return entry;
 }
 
@@ -72,8 +122,11 @@ Json encodings_1_0_0(const graph::Graph& graph, const quant::EncodingTable& enco
   Json parameters = Json::array();
   for (const auto& [name, encoding] : encodings.tensors) {
     if (encoding.type == DType::kInt32) continue;
-    const bool is_parameter = graph.find_initializer(name) != nullptr;
-    (is_parameter ? parameters : activations).push_back(entry_1_0_0(name, encoding));
+    const Tensor* constant = graph.find_initializer(name);
+    const Shape shape = constant == nullptr ? Shape{} : constant->shape();
+    (constant != nullptr ? parameters : activations)
+        .push_back(encoding.has_two_level_scales() ? lpbq_entry(name, encoding, shape)
+                                                   : entry_1_0_0(name, encoding, shape));
   }
   Json file;
   file["version"] = "1.0.0";
