@@ -98,8 +98,13 @@ QuantizeOptions resolve_recipe(const Recipe& recipe, int threads) {
   options.observer.percentile = recipe.percentile;
   options.weights.threads = threads;
   for (const std::string& algorithm : recipe.algorithms) {
-    if (algorithm != "clip-search") bad_option("algorithm", algorithm, "clip-search");
-    options.weights.clip_search = true;
+    if (algorithm == "clip-search") {
+      options.weights.clip_search = true;
+    } else if (algorithm == "cle") {
+      options.equalize = true;
+    } else {
+      bad_option("algorithm", algorithm, "clip-search or cle");
+    }
   }
   return options;
 }

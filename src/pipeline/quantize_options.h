@@ -14,6 +14,7 @@ struct QuantizeOptions {
   plan::PlanOptions plan;
   calibrate::ObserverOptions observer;
   weights::WeightOptions weights;
+  bool equalize = false;  ///< cross-layer equalization (cle)
 };
 
 /// @throws Error(kInvalidArgument) naming the option, the bad value and the allowed ones

@@ -33,6 +33,8 @@ void collect_findings(QuantizedModel& model) {
   for (const passes::PassReport& report : model.passes) {
     model.findings.insert(model.findings.end(), report.findings.begin(), report.findings.end());
   }
+  model.findings.insert(model.findings.end(), model.equalization.findings.begin(),
+                        model.equalization.findings.end());
   model.findings.insert(model.findings.end(), model.plan.findings.begin(),
                         model.plan.findings.end());
 }
@@ -69,8 +71,13 @@ QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,
   lap("read");
 
   model.passes = passes::prepare(graph, {recipe.input_shapes, dataset->load(0)});
-  model.prepared = graph;
   lap("prepare");
+
+  if (options.equalize) {
+    model.equalization = equalize(graph, options, target, *dataset, threads, progress);
+    lap("equalize");
+  }
+  model.prepared = graph;
 
   model.plan = plan::make_plan(graph, target, options.plan);
   collect_findings(model);
