@@ -87,6 +87,23 @@ class Equalizer {
         make_scale_problem(graph_, plan_, group, table_, gains_, bounds, options_.problem);
     row.clipped = built.clipped;
     const ScaleSolution solution = search_scales(built.problem);
+    if (const char* d = std::getenv("CLE_DUMP"); d && std::stoul(d) == i) {  // DEBUG
+      fprintf(stderr, "group %zu noise %.4g -> %.4g\n", i, solution.noise_before, solution.noise);
+      const ScaleProblem& p = built.problem;
+      for (std::size_t c = 0; c < p.channels(); ++c) {
+        fprintf(stderr, "%zu [%.2f %.2f] u %.3f", c, p.low[c], p.high[c], solution.log_scale[c]);
+        for (auto& q : p.producers) fprintf(stderr, " P(r %.3g e %.3g)", q.range[c], q.energy[c]);
+        for (auto& q : p.activations) fprintf(stderr, " A(%.3g %.3g g %.3g)", -q.low[c], q.high[c], q.gain[c]);
+        for (auto& q : p.consumers) { double r=0; for (auto& row : q.rows) if (c>=row.first && c<row.first+row.range.size()) r=std::max(r,row.range[c-row.first]); fprintf(stderr, " C(r %.3g e %.3g)", r, q.energy[c]); }
+        fprintf(stderr, "\n");
+      }
+      ScaleProblem only = p; only.producers.clear(); only.activations.clear();
+      fprintf(stderr, "consumer noise %.4g -> %.4g\n", total_noise(only, Values(p.channels(), 0.0)), total_noise(only, solution.log_scale));
+      only = p; only.consumers.clear(); only.activations.clear();
+      fprintf(stderr, "producer noise %.4g -> %.4g\n", total_noise(only, Values(p.channels(), 0.0)), total_noise(only, solution.log_scale));
+      only = p; only.consumers.clear(); only.producers.clear();
+      fprintf(stderr, "activation noise %.4g -> %.4g\n", total_noise(only, Values(p.channels(), 0.0)), total_noise(only, solution.log_scale));
+    }
     if (!(solution.noise < options_.promised_share * solution.noise_before)) return false;
     const Values errors = measure_strengths(group, solution.log_scale);
     const auto best = std::min_element(errors.begin(), errors.end());

@@ -193,6 +193,9 @@ class ProblemBuilder {
   double largest_ = 0.0;  // of the group's activations
 };
 
+/// A channel whose largest calibration value is not below this share of the limit reaches it.
+constexpr double kBelowLimit = 0.99;
+
 /// Upper end of each channel before the Clip, and whether it holds for every input.
 struct UpperEnd {
   double value = 0.0;
@@ -209,8 +212,9 @@ UpperEnd upper_end(const ClipLimit& clip, const Graph& graph, std::size_t c,
   }
   const auto seen = table.find(clip.value);
   if (margin <= 0.0 || seen == table.end()) return {};
-  const double largest = seen->second.max[c] * margin;
-  return {largest, false, largest <= clip.limit};
+  const double largest = seen->second.max[c];
+  return {std::min(largest * margin, static_cast<double>(clip.limit)), false,
+          largest < kBelowLimit * clip.limit};
 }
 
 /// After division by s the value must stay below the limit; where it does so before and after, the
