@@ -54,7 +54,7 @@ struct Recipe {
   std::string weight_schema = "symmetric";
   std::string observer = "mse";         ///< min-max | percentile | mse | entropy | sqnr
   double percentile = 99.99;            ///< for the percentile observer
-  std::vector<std::string> algorithms;  ///< clip-search
+  std::vector<std::string> algorithms;  ///< clip-search, cle
   std::vector<std::string> keep_float;  ///< node-name patterns with '*', or op:TYPE
   std::string soc = "SM8650";
   std::string encodings_version = "1.0.0";

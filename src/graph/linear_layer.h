@@ -30,8 +30,7 @@ class LinearLayer {
   /// The layer at `node`; absent for other operations, and when weight or bias are no float32
   /// initializers of a fitting shape. Weight layouts: Conv [Cout, Cin/g, k...], ConvTranspose
   /// [Cin, Cout/g, k...], Gemm [K, N] or [N, K] (transB), MatMul [K, N].
-  [[nodiscard]] static std::optional<LinearLayer> find(const Graph& graph,
-                                                       const Node& node);
+  [[nodiscard]] static std::optional<LinearLayer> find(const Graph& graph, const Node& node);
 
   [[nodiscard]] const Node& node() const noexcept { return *node_; }
   [[nodiscard]] const std::string& weight_name() const noexcept { return node_->input(1); }

@@ -8,12 +8,14 @@
 #include "hexquant/progress.h"
 #include "pipeline/quantize_options.h"
 #include "target/target.h"
+#include "weights/absorb_bias.h"
 #include "weights/equalize_cross_layer.h"
 
 namespace hexquant::pipeline {
 
 struct EqualizationResult {
   std::vector<weights::EqualizedGroup> groups;
+  std::vector<weights::AbsorbedGroup> absorbed;
   /// Relative output error of the whole quantized model before and after, over a few samples; NaN
   /// when nothing was changed.
   double error_before = 0.0;

@@ -48,9 +48,12 @@ class BoundsPass {
   [[nodiscard]] std::optional<ChannelBounds> visit(const Node& node) const {
     if (const auto layer = LinearLayer::find(graph_, node)) return through_layer(*layer);
     if (node.is("Add")) return through_add(node);
+    if (node.is("Sigmoid") || node.is("HardSigmoid") || node.is("Softmax")) {
+      return ChannelBounds{{0.0}, {1.0}};
+    }
     const auto found = bounds_.find(node.input(0));
-    if (found == bounds_.end()) return std::nullopt;
-    ChannelBounds bounds = found->second;
+    const bool known = found != bounds_.end();
+    ChannelBounds bounds = known ? found->second : ChannelBounds{{-kInfinity}, {kInfinity}};
     if (node.is("Relu")) return clamped(std::move(bounds), 0.0, kInfinity);
     if (node.is("Clip")) {
       const auto low = constant_or(graph_, node, 1, "min", -std::numeric_limits<float>::infinity());
@@ -58,6 +61,7 @@ class BoundsPass {
       if (!low || !high || *low > *high) return std::nullopt;
       return clamped(std::move(bounds), *low, *high);
     }
+    if (!known) return std::nullopt;
     if (node.is("AveragePool")) return with_zero(std::move(bounds));
     if (node.is("MaxPool") || node.is("GlobalAveragePool") || node.is("GlobalMaxPool") ||
         node.is("Identity")) {
@@ -69,9 +73,14 @@ class BoundsPass {
   [[nodiscard]] std::optional<ChannelBounds> through_layer(const LinearLayer& layer) const {
     const auto inputs = static_cast<std::size_t>(layer.input_layout().channels);
     if (inputs == 0) return std::nullopt;
-    ChannelBounds in{std::vector<double>(inputs, -kInfinity), std::vector<double>(inputs, kInfinity)};
+    ChannelBounds in{std::vector<double>(inputs, -kInfinity),
+                     std::vector<double>(inputs, kInfinity)};
     const auto found = bounds_.find(layer.node().input(0));
     if (found != bounds_.end() && found->second.low.size() == inputs) in = found->second;
+    if (found != bounds_.end() && found->second.low.size() == 1) {
+      in.low.assign(inputs, found->second.low[0]);
+      in.high.assign(inputs, found->second.high[0]);
+    }
     if (layer.is_padded()) in = with_zero(std::move(in));
     const std::vector<double> bias = layer.bias(graph_);
     ChannelBounds out{bias, bias};

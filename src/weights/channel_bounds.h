@@ -16,7 +16,8 @@ struct ChannelBounds {
 
 /// Interval arithmetic from the graph's inputs (unlimited) on: a Relu6 gives [0, 6], and a linear
 /// layer whose inputs are limited has limited outputs. Intervals are widened by what float32
-/// arithmetic may add. Values behind operations that it does not know are left out.
+/// arithmetic may add. Values behind operations that it does not know are left out; one element
+/// holds for all channels.
 [[nodiscard]] std::map<std::string, ChannelBounds> channel_bounds(const graph::Graph& graph);
 
 }  // namespace hexquant::weights

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
 #include <numeric>
 #include <string_view>
 #include <utility>
@@ -18,12 +20,29 @@ using Gains = std::vector<double>;
 
 /// Operations whose output channel c depends on input channel c alone.
 bool keeps_channels(const Node& node) {
-  static constexpr std::array<std::string_view, 23> kOps = {
-      "Relu",     "Clip",        "LeakyRelu",     "PRelu",         "Sigmoid",
-      "Tanh",     "HardSigmoid", "HardSwish",     "Elu",           "Add",
-      "Sub",      "Mul",         "Identity",      "Dropout",       "Pad",
-      "Resize",   "Flatten",     "Squeeze",       "MaxPool",       "AveragePool",
-      "BatchNormalization",      "GlobalMaxPool", "GlobalAveragePool"};
+  static constexpr std::array<std::string_view, 23> kOps = {"Relu",
+                                                            "Clip",
+                                                            "LeakyRelu",
+                                                            "PRelu",
+                                                            "Sigmoid",
+                                                            "Tanh",
+                                                            "HardSigmoid",
+                                                            "HardSwish",
+                                                            "Elu",
+                                                            "Add",
+                                                            "Sub",
+                                                            "Mul",
+                                                            "Identity",
+                                                            "Dropout",
+                                                            "Pad",
+                                                            "Resize",
+                                                            "Flatten",
+                                                            "Squeeze",
+                                                            "MaxPool",
+                                                            "AveragePool",
+                                                            "BatchNormalization",
+                                                            "GlobalMaxPool",
+                                                            "GlobalAveragePool"};
   return std::any_of(kOps.begin(), kOps.end(), [&](std::string_view op) { return node.is(op); });
 }
 
@@ -33,6 +52,14 @@ double mean_of(const Gains& gains) {
 
 double at(const Gains& gains, std::size_t channel) {
   return gains.size() == 1 ? gains[0] : gains[channel];
+}
+
+/// P(0 < x + n < high) for normal x and noise n as large as x itself: noise that matters switches
+/// channels on that rest just below 0, but none that are off by far.
+double active_share(double mean, double variance, double high) {
+  const double spread = 2.0 * std::sqrt(variance);  // sqrt(2) for the noise, sqrt(2) for erf
+  if (spread == 0.0) return mean > 0.0 && mean < high ? 1.0 : 0.0;
+  return 0.5 * (std::erf((high - mean) / spread) + std::erf(mean / spread));
 }
 
 class GainPass {
@@ -55,7 +82,7 @@ class GainPass {
     }
     const bool keeps = keeps_channels(node);
     Gains passed = keeps ? gains : Gains{mean_of(gains)};
-    if (node.is("Relu") || node.is("Clip")) apply_activity(node.output(), passed);
+    if (node.is("Relu") || node.is("Clip")) apply_activity(node, passed);
     for (const std::string& input : node.inputs()) add(input, passed);
   }
 
@@ -63,8 +90,7 @@ class GainPass {
     const auto outputs = static_cast<std::size_t>(layer.output_layout().channels);
     const Gains& usable = gains.size() == outputs ? gains : Gains{mean_of(gains)};
     const auto weight = graph_.find_initializer(layer.weight_name())->data<float>();
-    Gains passed(static_cast<std::size_t>(
-                     std::max<std::int64_t>(layer.input_layout().channels, 1)),
+    Gains passed(static_cast<std::size_t>(std::max<std::int64_t>(layer.input_layout().channels, 1)),
                  0.0);
     for (std::size_t i = 0; i < weight.size(); ++i) {
       const graph::WeightChannels where = layer.channels_of(static_cast<std::int64_t>(i));
@@ -76,15 +102,19 @@ class GainPass {
     return passed;
   }
 
-  void apply_activity(const std::string& value, Gains& gains) const {
-    const auto found = table_.find(value);
+  void apply_activity(const Node& node, Gains& gains) const {
+    const auto found = table_.find(node.input(0));
     if (found == table_.end()) return;
     const ChannelStatistics& channels = found->second;
     if (gains.size() == 1) gains.assign(channels.mean.size(), gains[0]);
     if (gains.size() != channels.mean.size()) return;
+    const Tensor* limit = node.is("Clip") ? graph_.find_initializer(node.input(2)) : nullptr;
+    const bool limited = limit != nullptr && limit->size() == 1;
+    const double high = limited ? to_doubles(*limit)[0] : std::numeric_limits<double>::infinity();
     for (std::size_t c = 0; c < gains.size(); ++c) {
-      const double square = channels.mean_square[c];
-      gains[c] *= square > 0.0 ? std::min(channels.mean[c] * channels.mean[c] / square, 1.0) : 0.0;
+      const double mean = channels.mean[c];
+      const double variance = std::max(channels.mean_square[c] - mean * mean, 0.0);
+      gains[c] *= active_share(mean, variance, high);
     }
   }
 

@@ -25,8 +25,9 @@ using ChannelTable = std::map<std::string, ChannelStatistics>;
 /// graph's outputs, roughly.
 ///
 /// Noise is followed from the outputs back: through a linear layer by the squares of its weights,
-/// through Relu and Clip in proportion to how often the channel is active (E[x]^2 / E[x^2], a lower
-/// bound of P(x > 0)), through other operations unchanged. Only ratios between channels mean
+/// through Relu and Clip in proportion to how often the channel is active under noise as large as
+/// its signal (from mean and variance of their inputs, where the table has them), through other
+/// operations unchanged. Only ratios between channels mean
 /// something. A vector of one element holds for all channels.
 [[nodiscard]] std::map<std::string, std::vector<double>> channel_gains(const graph::Graph& graph,
                                                                        const ChannelTable& table);

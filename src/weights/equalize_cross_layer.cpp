@@ -87,51 +87,70 @@ class Equalizer {
         make_scale_problem(graph_, plan_, group, table_, gains_, bounds, options_.problem);
     row.clipped = built.clipped;
     const ScaleSolution solution = search_scales(built.problem);
-    if (const char* d = std::getenv("CLE_DUMP"); d && std::stoul(d) == i) {  // DEBUG
-      fprintf(stderr, "group %zu noise %.4g -> %.4g\n", i, solution.noise_before, solution.noise);
-      const ScaleProblem& p = built.problem;
-      for (std::size_t c = 0; c < p.channels(); ++c) {
-        fprintf(stderr, "%zu [%.2f %.2f] u %.3f", c, p.low[c], p.high[c], solution.log_scale[c]);
-        for (auto& q : p.producers) fprintf(stderr, " P(r %.3g e %.3g)", q.range[c], q.energy[c]);
-        for (auto& q : p.activations) fprintf(stderr, " A(%.3g %.3g g %.3g)", -q.low[c], q.high[c], q.gain[c]);
-        for (auto& q : p.consumers) { double r=0; for (auto& row : q.rows) if (c>=row.first && c<row.first+row.range.size()) r=std::max(r,row.range[c-row.first]); fprintf(stderr, " C(r %.3g e %.3g)", r, q.energy[c]); }
-        fprintf(stderr, "\n");
-      }
-      ScaleProblem only = p; only.producers.clear(); only.activations.clear();
-      fprintf(stderr, "consumer noise %.4g -> %.4g\n", total_noise(only, Values(p.channels(), 0.0)), total_noise(only, solution.log_scale));
-      only = p; only.consumers.clear(); only.activations.clear();
-      fprintf(stderr, "producer noise %.4g -> %.4g\n", total_noise(only, Values(p.channels(), 0.0)), total_noise(only, solution.log_scale));
-      only = p; only.consumers.clear(); only.producers.clear();
-      fprintf(stderr, "activation noise %.4g -> %.4g\n", total_noise(only, Values(p.channels(), 0.0)), total_noise(only, solution.log_scale));
-    }
-    if (!(solution.noise < options_.promised_share * solution.noise_before)) return false;
-    const Values errors = measure_strengths(group, solution.log_scale);
-    const auto best = std::min_element(errors.begin(), errors.end());
-    if (std::isnan(row.error_before)) row.error_before = errors[0];
-    row.error_after = errors[0];
-    if (!(*best <= options_.accepted_share * errors[0])) {
-      row.rejected = row.strength == 0.0;
-      return false;
-    }
-    row.rejected = false;
-    row.error_after = *best;
-    row.strength = options_.strengths[static_cast<std::size_t>(best - errors.begin()) - 1];
+    const bool small = row.error_after <= options_.large_error;
+    const double promise = small ? options_.promised_share : options_.promised_share_large;
+    if (!(solution.noise < promise * solution.noise_before)) return false;
+    const std::vector<Candidate> candidates = measure_strengths(group, built.problem, solution);
+    const double before = candidates.front().error;
+    if (std::isnan(row.error_before)) row.error_before = before;
+    row.error_after = before;
+    const Candidate* best = best_candidate(candidates);
+    row.rejected = best == nullptr && row.strength == 0.0;
+    if (best == nullptr) return false;
+    row.error_after = best->error;
+    row.strength = best->strength;
     accept(i, scales_at(solution.log_scale, row.strength));
     return true;
   }
 
-  /// Errors of the group as it is, and at each strength. NaN counts as worst.
-  [[nodiscard]] Values measure_strengths(const ScaleGroup& group, const Values& log_scale) const {
+  struct Candidate {
+    double strength = 0.0;
+    double noise = 0.0;  // by the model
+    double error = 0.0;  // measured
+  };
+
+  /// The group as it is (first), and at each strength.
+  [[nodiscard]] std::vector<Candidate> measure_strengths(const ScaleGroup& group,
+                                                         const ScaleProblem& problem,
+                                                         const ScaleSolution& solution) const {
     const CandidateError measure = meter_(graph_, group);
-    Values errors(options_.strengths.size() + 1);
-    parallel_for(static_cast<std::int64_t>(errors.size()), options_.threads, [&](std::int64_t k) {
-      const auto at = static_cast<std::size_t>(k);
-      Graph candidate = graph_;
-      if (at > 0) apply_scales(candidate, group, scales_at(log_scale, options_.strengths[at - 1]));
-      const double error = measure(candidate);
-      errors[at] = std::isnan(error) ? std::numeric_limits<double>::infinity() : error;
-    });
-    return errors;
+    std::vector<Candidate> candidates = {{}};
+    for (const double strength : options_.strengths) candidates.push_back({strength});
+    const auto measure_from = [&](std::size_t first) {
+      const auto count = static_cast<std::int64_t>(candidates.size() - first);
+      parallel_for(count, options_.threads, [&](std::int64_t k) {
+        Candidate& candidate = candidates[first + static_cast<std::size_t>(k)];
+        Values log_scale = solution.log_scale;
+        for (double& u : log_scale) u *= candidate.strength;
+        candidate.noise = total_noise(problem, log_scale);
+        Graph changed = graph_;
+        if (candidate.strength > 0.0) apply_scales(changed, group, scales_at(log_scale, 1.0));
+        candidate.error = measure(changed);
+      });
+    };
+    measure_from(0);
+    const std::size_t measured = candidates.size();
+    if (candidates.front().error > options_.large_error) {
+      for (const double strength : options_.more_strengths) candidates.push_back({strength});
+      measure_from(measured);
+    }
+    return candidates;
+  }
+
+  /// The best candidate among those whose measured error falls enough; nullptr = none. Large errors
+  /// decide by themselves; small ones, where luck is as large as the gain, together with the model:
+  /// by the product of modelled noise and measured error.
+  [[nodiscard]] const Candidate* best_candidate(const std::vector<Candidate>& candidates) const {
+    const Candidate* best = nullptr;
+    const bool large = candidates.front().error > options_.large_error;
+    const auto score = [&](const Candidate& candidate) {
+      return large ? candidate.error : candidate.error * candidate.noise;
+    };
+    for (const Candidate& candidate : candidates) {
+      if (!(candidate.error <= options_.accepted_share * candidates.front().error)) continue;
+      if (best == nullptr || score(candidate) < score(*best)) best = &candidate;
+    }
+    return best;
   }
 
   void accept(std::size_t i, const Values& scale) {

@@ -23,14 +23,21 @@ using GroupMeter =
 
 struct EqualizationOptions {
   /// Shares of the best log-scales that are tried; 0 is always a candidate.
-  std::vector<double> strengths = {1.0, 0.75, 0.5, 0.25};
+  std::vector<double> strengths = {1.0, 0.5};
+  /// Tried too where the group's error before is above `large_error`: few channels decide there,
+  /// and how their weights happen to round.
+  std::vector<double> more_strengths = {0.75, 0.25};
+  double large_error = 0.01;
   /// Rounds over all groups, since a layer's two groups change each other; ends before when nothing
   /// changes.
   int rounds = 3;
-  /// The measured error must fall to this share: a few samples do not tell smaller gains from luck.
-  double accepted_share = 0.95;
-  /// Groups whose noise model promises less are not measured.
-  double promised_share = 0.97;
+  /// The measured error must fall to this share: two roundings of equal noise differ by about as
+  /// much on a few samples.
+  double accepted_share = 0.85;
+  /// The modelled noise must fall to this share for a group to be measured at all; the second holds
+  /// for groups that have not been measured yet or whose error is large.
+  double promised_share = 0.9;
+  double promised_share_large = 0.97;
   ProblemOptions problem;
   int threads = 1;
 };
@@ -58,7 +65,7 @@ struct EqualizedGroup {
 /// @param table  channel statistics of the groups' values and of the producers' inputs; scaled with
 ///               the graph
 [[nodiscard]] std::vector<EqualizedGroup> equalize_cross_layer(
-    graph::Graph& graph, const quant::QuantPlan& plan, ChannelTable& table,
-    const GroupMeter& meter, const EqualizationOptions& options, ProgressSink& progress);
+    graph::Graph& graph, const quant::QuantPlan& plan, ChannelTable& table, const GroupMeter& meter,
+    const EqualizationOptions& options, ProgressSink& progress);
 
 }  // namespace hexquant::weights

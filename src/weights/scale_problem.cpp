@@ -74,7 +74,8 @@ class ProblemBuilder {
     if (policy == nullptr || found == table_.end()) return;
     for (const double high : found->second.max) largest_ = std::max(largest_, std::abs(high));
     for (const double low : found->second.min) largest_ = std::max(largest_, std::abs(low));
-    if (policy->fixed_range || policy->fixed_encoding || !policy->shares_encoding_of.empty()) return;
+    if (policy->fixed_range || policy->fixed_encoding || !policy->shares_encoding_of.empty())
+      return;
     ScaleProblem::Activation term;
     term.levels = std::ldexp(1.0, dtype_bits(policy->type)) - 1.0;
     for (const double low : found->second.min) term.low.push_back(std::max(-low, 0.0));
@@ -207,7 +208,8 @@ UpperEnd upper_end(const ClipLimit& clip, const Graph& graph, std::size_t c,
                    const ChannelTable& table, const std::map<std::string, ChannelBounds>& bounds,
                    double margin) {
   const auto exact = bounds.find(graph.producer(clip.value)->input(0));
-  if (exact != bounds.end() && exact->second.high[c] <= clip.limit) {
+  const bool known = exact != bounds.end() && c < exact->second.high.size();
+  if (known && exact->second.high[c] <= clip.limit) {
     return {exact->second.high[c], true, true};
   }
   const auto seen = table.find(clip.value);

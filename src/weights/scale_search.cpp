@@ -154,7 +154,8 @@ class Evaluation {
 };
 
 void clamp_to_limits(const ScaleProblem& problem, Values& u) {
-  for (std::size_t c = 0; c < u.size(); ++c) u[c] = std::clamp(u[c], problem.low[c], problem.high[c]);
+  for (std::size_t c = 0; c < u.size(); ++c)
+    u[c] = std::clamp(u[c], problem.low[c], problem.high[c]);
 }
 
 /// log(sqrt(r1 r2) / r2), the scales that make the weight ranges of both sides equal; 0 for

@@ -122,7 +122,7 @@ void RecipeOptions::add_precision_options(CLI::App& command) {
       ->capture_default_str();
   add("--percentile", values_.percentile, "Share of elements kept by the percentile observer")
       ->capture_default_str();
-  add("--algorithms", algorithms_, "Weight methods, comma or blank separated: clip-search");
+  add("--algorithms", algorithms_, "Weight methods, comma or blank separated: clip-search, cle");
   add("--keep-float", values_.keep_float,
       "Layers that stay float: name pattern with *, or op:TYPE (repeat for others)");
 }
