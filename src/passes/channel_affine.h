@@ -5,9 +5,12 @@
 #include <vector>
 
 #include "graph/graph.h"
-#include "passes/linear_layer.h"
+#include "graph/linear_layer.h"
 
 namespace hexquant::passes {
+
+using graph::ChannelLayout;
+using graph::LinearLayer;
 
 /// y = scale[c] * x + shift[c] for channel c of an activation.
 struct ChannelAffine {

@@ -8,7 +8,6 @@
 #include "core/format.h"
 #include "passes/channel_affine.h"
 #include "passes/graph_match.h"
-#include "passes/linear_layer.h"
 
 namespace hexquant::passes {
 namespace {

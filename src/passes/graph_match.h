@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "graph/constants.h"
 #include "graph/graph.h"
 
 // Small helpers from which the recognise_* passes build their patterns.
@@ -30,9 +31,8 @@ void add_once(Nodes& nodes, const graph::Node& node);
                                                     const std::string& value,
                                                     std::int64_t max_rank = 1);
 
-/// Rank and element type of a value or initializer, when known.
-[[nodiscard]] std::optional<std::int64_t> known_rank(const graph::Graph& graph,
-                                                     const std::string& value);
+using graph::known_rank;
+/// Element type of a value or initializer, when known.
 [[nodiscard]] DType known_dtype(const graph::Graph& graph, const std::string& value);
 
 /// Sizes of the last `count` dimensions, when all of them are fixed.
@@ -88,11 +88,7 @@ struct Operands {
 const graph::Node& replace_nodes(graph::Graph& graph, const Nodes& nodes, const graph::Node& last,
                                  graph::NodeSpec spec);
 
-/// A constant as a tensor of exactly this shape, repeated where ONNX would broadcast it; absent
-/// when it is no float32 initializer or does not broadcast to the shape (one-way).
-[[nodiscard]] std::optional<Tensor> broadcast_constant(const graph::Graph& graph,
-                                                       const std::string& value,
-                                                       const Shape& shape);
+using graph::broadcast_constant;
 
 /// The constant under a name whose initializer has exactly this shape: its own name if it fits as
 /// it is, else a new initializer. @pre broadcast_constant(graph, value, shape)

@@ -102,6 +102,36 @@ std::vector<report::RoundingRow> rounding_rows(const QuantizedModel& model) {
   return rows;
 }
 
+/// How the scaled channels of a group are kept below its Clip.
+const char* bound_name(const weights::EqualizedGroup& group) {
+  const weights::ClipChannels& clipped = group.clipped;
+  if (clipped.exact + clipped.observed + clipped.fixed == 0) return "none";
+  return clipped.observed > 0 ? "observed" : "interval";
+}
+
+std::vector<report::EqualizationRow> equalization_rows(const EqualizationResult& result) {
+  std::vector<report::EqualizationRow> rows;
+  for (const weights::EqualizedGroup& group : result.groups) {
+    report::EqualizationRow row;
+    row.producers = group.producers;
+    row.consumers = group.consumers;
+    row.strength = result.reverted ? 0.0 : group.strength;
+    row.error_before = group.error_before;
+    row.error_after = result.reverted ? group.error_before : group.error_after;
+    row.channels = group.channels;
+    row.channels_scaled = result.reverted ? 0 : group.scaled;
+    row.channels_fixed = group.clipped.fixed;
+    row.bound = bound_name(group);
+    for (const weights::AbsorbedGroup& absorbed : result.absorbed) {
+      if (result.reverted || absorbed.producer != group.producers.front()) continue;
+      row.dead_channels = absorbed.dead;
+      row.absorbed_channels = absorbed.shifted;
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
 report::Summary make_summary(const Verification& verification) {
   const evaluate::CandidateScore& candidate = verification.scores.candidates.front();
   report::Summary summary;
@@ -160,6 +190,7 @@ report::QuantizeReport make_report(const Recipe& recipe, const target::Target& t
   report.layers = layer_rows(model, verification);
   report.activations = activation_rows(model);
   report.rounding = rounding_rows(model);
+  report.equalization = equalization_rows(model.equalization);
   for (const passes::PassReport& pass : model.passes) {
     report.passes.emplace_back(pass.pass, static_cast<std::int64_t>(pass.applied_to.size()));
   }

@@ -59,7 +59,7 @@ data::Sampling resolve_sampling(const std::string& text) {
 }
 
 std::set<std::string> checked_algorithms(const std::vector<std::string>& names) {
-  const std::vector<std::string> known = {"clip-search", "bias-correction", "gptq",
+  const std::vector<std::string> known = {"cle", "clip-search", "bias-correction", "gptq",
                                           "adaptive-rounding", "adaround"};
   std::set<std::string> algorithms;
   for (const std::string& name : names) {
@@ -92,7 +92,10 @@ void resolve_algorithms(const Recipe& recipe, QuantizeOptions& options) {
   rounding.solver.coordinate_descent = adaptive;
   rounding.solver.rescale = adaptive;
   rounding.correct_bias = adaptive || has("bias-correction");
-  if (!algorithms.empty()) options.rounding = rounding;
+  options.equalize = has("cle");
+  if (rounding.solver.clip_search || rounding.solver.gptq || rounding.correct_bias) {
+    options.rounding = rounding;
+  }
 }
 
 }  // namespace

@@ -68,6 +68,8 @@ void collect_findings(QuantizedModel& model) {
   for (const passes::PassReport& report : model.passes) {
     model.findings.insert(model.findings.end(), report.findings.begin(), report.findings.end());
   }
+  model.findings.insert(model.findings.end(), model.equalization.findings.begin(),
+                        model.equalization.findings.end());
   model.findings.insert(model.findings.end(), model.plan.findings.begin(),
                         model.plan.findings.end());
 }
@@ -106,8 +108,13 @@ QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,
   model.passes = passes::prepare(graph, {recipe.input_shapes, dataset->load(0)});
   split_group_biases(graph, target, options.plan, model.passes);
   if (needs_biases(options)) model.passes.push_back(passes::add_missing_bias(graph));
-  model.prepared = graph;
   lap("prepare");
+
+  if (options.equalize) {
+    model.equalization = equalize(graph, options, target, *dataset, threads, progress);
+    lap("equalize");
+  }
+  model.prepared = graph;
 
   model.plan = plan::make_plan(graph, target, options.plan);
   collect_findings(model);

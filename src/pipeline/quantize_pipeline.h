@@ -10,6 +10,7 @@
 #include "hexquant/progress.h"
 #include "hexquant/recipe.h"
 #include "passes/pass.h"
+#include "pipeline/equalize.h"
 #include "pipeline/quantize_options.h"
 #include "quant/quant_plan.h"
 #include "quant/statistics.h"
@@ -21,7 +22,7 @@ namespace hexquant::pipeline {
 /// Everything that the stages made of one model, in the order in which they made it.
 struct QuantizedModel {
   graph::Graph original;         ///< as read
-  graph::Graph prepared;         ///< after the passes, weights still float
+  graph::Graph prepared;         ///< after the passes and equalization, weights still float
   graph::Graph weights_on_grid;  ///< prepared, with the final weights and biases
   graph::Graph quantized;        ///< with Q/DQ
   std::vector<passes::PassReport> passes;
@@ -30,6 +31,7 @@ struct QuantizedModel {
   quant::EncodingTable encodings;
   std::vector<weights::WeightReport> weights;
   std::vector<weights::RoundingReport> rounding;  ///< layers rounded with the help of data
+  EqualizationResult equalization;
   Findings findings;
   std::vector<std::pair<std::string, double>> seconds;  ///< wall time by stage
 };

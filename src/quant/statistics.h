@@ -34,9 +34,12 @@ struct Histogram {
 /// floor(x / 2^exponent), exact.
 [[nodiscard]] std::int64_t bin_index(float x, int exponent) noexcept;
 
-/// Sum and sum of squares for each index along `axis`; `count` elements in each channel.
+/// Range, sum and sum of squares for each index along `axis`; `count` elements in each channel.
+/// Ranges are exact and leave NaN out.
 struct ChannelMoments {
   int axis = 1;
+  std::vector<float> min;
+  std::vector<float> max;
   std::vector<double> sum;
   std::vector<double> sum_of_squares;
   std::int64_t count = 0;

@@ -58,6 +58,21 @@ struct ActivationRow {
   quant::Histogram histogram;     ///< empty when none was gathered
 };
 
+/// What cross-layer equalization did to one group of layers.
+struct EqualizationRow {
+  std::vector<std::string> producers;  ///< nodes whose output channels were divided
+  std::vector<std::string> consumers;  ///< nodes whose input channels were multiplied
+  double strength = 0.0;               ///< 0 = left alone
+  double error_before = 0.0;           ///< relative, of this group alone; NaN = not measured
+  double error_after = 0.0;
+  std::int64_t channels = 0;
+  std::int64_t channels_scaled = 0;
+  std::int64_t channels_fixed = 0;  ///< they reach the limit of a Clip
+  std::string bound;                ///< "none", "interval" or "observed": see the schema
+  std::int64_t dead_channels = 0;
+  std::int64_t absorbed_channels = 0;
+};
+
 /// A metric before and after.
 struct Summary {
   std::string metric;
@@ -82,6 +97,7 @@ struct QuantizeReport {
   std::vector<LayerRow> layers;
   std::vector<ActivationRow> activations;
   std::vector<RoundingRow> rounding;  ///< layers rounded with the help of data, graph order
+  std::vector<EqualizationRow> equalization;                     ///< empty without cle
   std::vector<std::pair<std::string, std::int64_t>> passes;      ///< pass, places it applied to
   std::vector<std::pair<std::string, double>> seconds;           ///< stage, wall seconds
   std::vector<std::pair<std::string, std::int64_t>> file_bytes;  ///< written file, size

@@ -80,6 +80,20 @@ Json rounding_json(const RoundingRow& row) {
           {"positions", row.positions}};
 }
 
+Json equalization_json(const EqualizationRow& row) {
+  return {{"producers", row.producers},
+          {"consumers", row.consumers},
+          {"strength", row.strength},
+          {"error_before", number(row.error_before)},
+          {"error_after", number(row.error_after)},
+          {"channels", row.channels},
+          {"channels_scaled", row.channels_scaled},
+          {"channels_fixed", row.channels_fixed},
+          {"bound", row.bound},
+          {"dead_channels", row.dead_channels},
+          {"absorbed_channels", row.absorbed_channels}};
+}
+
 Json finding_json(const Finding& finding) {
   return {{"id", finding.id},
           {"severity", severity_name(finding.severity)},
@@ -113,6 +127,9 @@ Json report_json(const QuantizeReport& report, const Json& header) {
   json["layers"] = list_json(report.layers, layer_json);
   json["activations"] = list_json(report.activations, activation_json);
   json["rounding"] = list_json(report.rounding, rounding_json);
+  if (!report.equalization.empty()) {
+    json["equalization"] = list_json(report.equalization, equalization_json);
+  }
   json["passes"] = object_json(report.passes);
   json["files"] = object_json(report.file_bytes);
   json["weight_bytes"] = {{"float", report.float_weight_bytes},

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -77,6 +78,8 @@ TEST(Calibrate, EqualsTheWholeSampleReference) {
     const std::int64_t channels = outputs[0][v].shape().at(1);
     std::vector<double> sum(static_cast<std::size_t>(channels));
     std::vector<double> squares(sum.size());
+    std::vector<float> low(sum.size(), std::numeric_limits<float>::infinity());
+    std::vector<float> high(sum.size(), -std::numeric_limits<float>::infinity());
     std::int64_t count = 0;
     for (const auto& sample : outputs) {
       const auto data = sample[v].data<float>();
@@ -85,6 +88,8 @@ TEST(Calibrate, EqualsTheWholeSampleReference) {
       for (std::size_t i = 0; i < data.size(); ++i) {
         sum[i / inner] += data[i];
         squares[i / inner] += double{data[i]} * data[i];
+        low[i / inner] = std::min(low[i / inner], data[i]);
+        high[i / inner] = std::max(high[i / inner], data[i]);
       }
       count += static_cast<std::int64_t>(inner);
     }
@@ -96,6 +101,8 @@ TEST(Calibrate, EqualsTheWholeSampleReference) {
     EXPECT_EQ(value.histogram.counts, expected.finish().histogram.counts);
     ASSERT_TRUE(value.channels.has_value());
     EXPECT_EQ(value.channels->count, count);
+    EXPECT_EQ(value.channels->min, low);
+    EXPECT_EQ(value.channels->max, high);
     constexpr double kDoubleSum = 1e-9;
     for (std::size_t c = 0; c < sum.size(); ++c) {
       EXPECT_NEAR(value.channels->sum.at(c), sum[c], kDoubleSum);
@@ -117,6 +124,8 @@ TEST(Calibrate, DoesNotDependOnTheNumberOfThreads) {
       EXPECT_EQ(other.histogram.counts, value.histogram.counts);
       EXPECT_EQ(other.channels->sum, value.channels->sum) << name;
       EXPECT_EQ(other.channels->sum_of_squares, value.channels->sum_of_squares);
+      EXPECT_EQ(other.channels->min, value.channels->min);
+      EXPECT_EQ(other.channels->max, value.channels->max);
     }
     ASSERT_EQ(got.grams.size(), expected.grams.size());
     for (const auto& [name, gram] : expected.grams) {

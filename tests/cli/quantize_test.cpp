@@ -9,6 +9,7 @@
 #include "cli/cli_testing.h"
 #include "formats/onnx/onnx_io.h"
 #include "runtime/session.h"
+#include "support/json_schema.h"
 
 namespace hexquant::cli {
 namespace {
@@ -85,6 +86,26 @@ TEST_F(QuantizeCommand, SameBytesForAnyNumberOfThreads) {
   for (const char* file : {"model.onnx", "model_float.onnx", "model.encodings", "overrides.json"}) {
     EXPECT_EQ(read_file(folder_ / "out1" / file), read_file(folder_ / "out3" / file)) << file;
   }
+}
+
+TEST_F(QuantizeCommand, EqualizationReportsItsGroups) {
+  const std::vector<std::string> arguments = {"quantize",      example("model.onnx"),
+                                              "--data",        example("calibration_images.npy"),
+                                              "--preprocess",  example("preprocess.json"),
+                                              "--samples",     "16",
+                                              "--granularity", "tensor"};
+  std::vector<std::string> with = arguments;
+  with.insert(with.end(), {"--algorithms", "clip-search,cle", "-o", "out"});
+  const RunResult result = run(with);
+  ASSERT_EQ(result.status, 0) << result.err;
+  const Json report = read_json(folder_ / "out" / "report.json");
+  EXPECT_TRUE(test::schema_violations(test::published_schema("report"), report).empty());
+  ASSERT_FALSE(report.at("equalization").empty());
+  EXPECT_TRUE(report.at("seconds").contains("equalize"));
+  std::vector<std::string> without = arguments;
+  without.insert(without.end(), {"-o", "plain"});
+  ASSERT_EQ(run(without).status, 0);
+  EXPECT_FALSE(read_json(folder_ / "plain" / "report.json").contains("equalization"));
 }
 
 TEST_F(QuantizeCommand, TheRecipeRepeatsTheRun) {

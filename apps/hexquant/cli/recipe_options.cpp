@@ -131,8 +131,8 @@ void RecipeOptions::add_precision_options(CLI::App& command) {
   add("--percentile", values_.percentile, "Share of elements kept by the percentile observer")
       ->capture_default_str();
   add("--algorithms", algorithms_,
-      "Weight methods, comma or blank separated: clip-search, bias-correction, gptq,\n"
-      "adaptive-rounding (adaround)");
+      "Weight methods, comma or blank separated: cle, clip-search, bias-correction,\n"
+      "gptq, adaptive-rounding (adaround)");
   add("--rounding-mode", values_.rounding_mode,
       "Inputs that weights are rounded for: one-pass (the float model's), sequential (those of\n"
       "the quantized layers before), block (and for the Add or Relu behind), auto")

@@ -9,7 +9,7 @@
 
 // Conv, ConvTranspose, Gemm and MatMul with a constant weight seen as one thing: outputs that are
 // weighted sums of input channels, plus a bias.
-namespace hexquant::passes {
+namespace hexquant::graph {
 
 /// Where the channels of an activation lie.
 struct ChannelLayout {
@@ -30,10 +30,14 @@ class LinearLayer {
   /// The layer at `node`; absent for other operations, and when weight or bias are no float32
   /// initializers of a fitting shape. Weight layouts: Conv [Cout, Cin/g, k...], ConvTranspose
   /// [Cin, Cout/g, k...], Gemm [K, N] or [N, K] (transB), MatMul [K, N].
-  [[nodiscard]] static std::optional<LinearLayer> find(const graph::Graph& graph,
-                                                       const graph::Node& node);
+  [[nodiscard]] static std::optional<LinearLayer> find(const Graph& graph, const Node& node);
 
-  [[nodiscard]] const graph::Node& node() const noexcept { return *node_; }
+  [[nodiscard]] const Node& node() const noexcept { return *node_; }
+  [[nodiscard]] const std::string& weight_name() const noexcept { return node_->input(1); }
+  /// "" when there is none.
+  [[nodiscard]] const std::string& bias_name() const noexcept {
+    return takes_bias() ? node_->input(2) : node_->input(kNoInput);
+  }
   [[nodiscard]] const ChannelLayout& output_layout() const noexcept { return output_; }
   /// Layout of the data input; `channels` is 0 where its channels are not along the usual axis
   /// (Gemm with transA).
@@ -43,29 +47,33 @@ class LinearLayer {
   /// True if zero padding meets the data input, so that a shift of the input is not a shift of the
   /// output. ConvTranspose always counts as padded: border outputs sum fewer inputs.
   [[nodiscard]] bool is_padded() const noexcept { return padded_; }
+  /// Output channels o and input channels i meet in a weight when both lie in the same of `groups`
+  /// equal parts.
+  [[nodiscard]] std::int64_t groups() const noexcept { return groups_; }
 
   [[nodiscard]] WeightChannels channels_of(std::int64_t flat_index) const noexcept;
 
   /// Bias of each output in real units (beta of Gemm applied); zeros when absent.
-  [[nodiscard]] std::vector<double> bias(const graph::Graph& graph) const;
+  [[nodiscard]] std::vector<double> bias(const Graph& graph) const;
   /// Change of the outputs when input channel c is shifted by shift[c] (alpha of Gemm applied).
-  [[nodiscard]] std::vector<double> response_to_shift(const graph::Graph& graph,
+  [[nodiscard]] std::vector<double> response_to_shift(const Graph& graph,
                                                       const std::vector<double>& shift) const;
 
   /// Multiplies each weight by output_factor[o] * input_factor[i] in double, rounded once to float.
   /// A weight with other readers is copied first. Empty factors = ones.
-  void scale_weight(graph::Graph& graph, const std::vector<double>& output_factor,
+  void scale_weight(Graph& graph, const std::vector<double>& output_factor,
                     const std::vector<double>& input_factor) const;
   /// Stores the bias, rounded once to float; makes the input if absent. @pre takes_bias()
-  void set_bias(graph::Graph& graph, const std::vector<double>& values) const;
+  void set_bias(Graph& graph, const std::vector<double>& values) const;
 
  private:
+  static constexpr std::size_t kNoInput = static_cast<std::size_t>(-1);
   bool describe_conv(const Tensor& weight);
   bool describe_conv_transpose(const Tensor& weight);
-  bool describe_matrix(const graph::Graph& graph, const Tensor& weight);
-  [[nodiscard]] bool has_usable_bias(const graph::Graph& graph) const;
+  bool describe_matrix(const Graph& graph, const Tensor& weight);
+  [[nodiscard]] bool has_usable_bias(const Graph& graph) const;
 
-  const graph::Node* node_ = nullptr;
+  const Node* node_ = nullptr;
   ChannelLayout output_;
   ChannelLayout input_;
   bool padded_ = false;
@@ -77,4 +85,4 @@ class LinearLayer {
   bool output_first_ = true;
 };
 
-}  // namespace hexquant::passes
+}  // namespace hexquant::graph

@@ -1,15 +1,12 @@
-#include "passes/linear_layer.h"
+#include "graph/linear_layer.h"
 
 #include <algorithm>
 
+#include "graph/constants.h"
 #include "hexquant/error.h"
-#include "passes/graph_match.h"
 
-namespace hexquant::passes {
+namespace hexquant::graph {
 namespace {
-
-using graph::Graph;
-using graph::Node;
 
 constexpr std::size_t kWeightInput = 1;
 constexpr std::size_t kBiasInput = 2;
@@ -168,4 +165,4 @@ void LinearLayer::set_bias(Graph& graph, const std::vector<double>& values) cons
   graph.set_input(*node_, kBiasInput, name);
 }
 
-}  // namespace hexquant::passes
+}  // namespace hexquant::graph
