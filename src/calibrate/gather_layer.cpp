@@ -267,29 +267,43 @@ class LayerGatherer {
   }
 
   void keep(const Chunk& chunk, quant::LayerSamples& samples) const {
+    using quant::LayerSamples;
     if (options_.kept_positions <= 0 || samples.count > 0) return;
-    samples.count = std::min(options_.kept_positions, chunk.count);
+    samples.count = std::min(options_.kept_positions, chunk.count) / LayerSamples::kMultiple *
+                    LayerSamples::kMultiple;
+    const std::int64_t groups = layer_.layout.groups();
     const std::int64_t n = layer_.layout.columns();
     const std::int64_t m = layer_.layout.rows();
-    const std::int64_t groups = layer_.layout.groups();
-    for (std::int64_t g = 0; g < groups; ++g) {
-      if (depthwise_) {
-        for (std::int64_t p = 0; p < samples.count; ++p) {
-          samples.targets.push_back(chunk.targets[unsigned_size(p * groups + g)]);
-          for (std::int64_t tap = 0; tap < n; ++tap) {
-            samples.inputs.push_back(chunk.inputs[unsigned_size((p * n + tap) * groups + g)]);
-          }
-        }
-        continue;
-      }
-      const auto copy = [&](const std::vector<float>& from, std::int64_t width,
-                            std::vector<float>& to) {
-        const auto begin = from.begin() + g * chunk.count * width;
-        to.insert(to.end(), begin, begin + samples.count * width);
-      };
-      copy(chunk.inputs, n, samples.inputs);
-      copy(chunk.targets, m, samples.targets);
+    samples.group_stride = depthwise_ ? 1 : n;
+    samples.column_stride = depthwise_ ? groups : 1;
+    samples.inputs.resize(unsigned_size(groups * n * samples.count));
+    samples.targets.resize(unsigned_size(groups * m * samples.count));
+    if (depthwise_) {
+      transpose(chunk.inputs.data(), n * groups, samples.count, samples.inputs.data());
+      transpose(chunk.targets.data(), groups, samples.count, samples.targets.data());
+      return;
     }
+    for (std::int64_t g = 0; g < groups; ++g) {
+      transpose(chunk.inputs.data() + g * chunk.count * n, n, samples.count,
+                samples.inputs.data() + g * n * samples.count);
+      transpose(chunk.targets.data() + g * chunk.count * m, m, samples.count,
+                samples.targets.data() + g * m * samples.count);
+    }
+  }
+
+  /// [count, width] -> [width, count], in square parts that stay in the cache.
+  void transpose(const float* from, std::int64_t width, std::int64_t count, float* to) const {
+    constexpr std::int64_t kEdge = 32;
+    parallel_for((width + kEdge - 1) / kEdge, options_.threads, [&](std::int64_t part) {
+      const std::int64_t first = part * kEdge;
+      const std::int64_t last = std::min(width, first + kEdge);
+      for (std::int64_t begin = 0; begin < count; begin += kEdge) {
+        const std::int64_t end = std::min(count, begin + kEdge);
+        for (std::int64_t c = first; c < last; ++c) {
+          for (std::int64_t p = begin; p < end; ++p) to[c * count + p] = from[p * width + c];
+        }
+      }
+    });
   }
 
   const LayerToGather& layer_;

@@ -23,10 +23,23 @@ struct LayerMoments {
 
 /// Some of those positions themselves, for what second moments cannot say (a Relu behind the
 /// layer).
+///
+/// Stored by column: all positions of one input lie together, and those of one output.
 struct LayerSamples {
+  static constexpr std::int64_t kMultiple = 64;  ///< count is a multiple of this
+
   std::int64_t count = 0;
-  std::vector<float> inputs;   ///< [groups, count, columns]: x^
-  std::vector<float> targets;  ///< [groups, count, rows]: t, bias included
+  std::int64_t group_stride = 0;   ///< column j of group g is number g * group_stride +
+  std::int64_t column_stride = 1;  ///< j * column_stride
+  std::vector<float> inputs;       ///< [columns of all groups, count]: x^
+  std::vector<float> targets;      ///< [groups * rows, count]: t, bias included
+
+  [[nodiscard]] const float* input(std::int64_t group, std::int64_t column) const noexcept {
+    return inputs.data() + (group * group_stride + column * column_stride) * count;
+  }
+  [[nodiscard]] const float* target(std::int64_t output) const noexcept {
+    return targets.data() + output * count;
+  }
 };
 
 }  // namespace hexquant::quant

@@ -17,50 +17,17 @@ constexpr int kSweeps = 4;
 /// A change must save this share of the row's error: less is noise of the samples.
 constexpr double kLeastGain = 1e-5;
 
-std::int64_t padded(std::int64_t count) {
-  return (count + kClampLanes - 1) / kClampLanes * kClampLanes;
-}
-
 float clamped(float value, const Clamp& clamp) {
   return std::min(std::max(value, clamp.low), clamp.high);
 }
 
-/// One group's samples, inputs by column. Every fourth position is held out.
-struct Positions {
-  std::int64_t fitted = 0;  // padded counts
-  std::int64_t held_out = 0;
-  std::int64_t real_fitted = 0;
-  std::int64_t real_held_out = 0;
-  std::vector<float> fitted_inputs;  // [columns, fitted]
-  std::vector<float> held_inputs;    // [columns, held_out]
-};
-
-constexpr std::int64_t kHeldOut = 4;
-
-Positions arrange(const quant::LayerSamples& samples, std::int64_t group, std::int64_t columns) {
-  Positions positions;
-  positions.real_held_out = samples.count / kHeldOut;
-  positions.real_fitted = samples.count - positions.real_held_out;
-  positions.held_out = padded(positions.real_held_out);
-  positions.fitted = padded(positions.real_fitted);
-  positions.fitted_inputs.resize(static_cast<std::size_t>(columns * positions.fitted));
-  positions.held_inputs.resize(static_cast<std::size_t>(columns * positions.held_out));
-  const float* const inputs = samples.inputs.data() + group * samples.count * columns;
-  std::int64_t next_fitted = 0;
-  std::int64_t next_held = 0;
-  for (std::int64_t p = 0; p < samples.count; ++p) {
-    const bool out = p % kHeldOut == kHeldOut - 1;
-    float* const to = out ? positions.held_inputs.data() + next_held++
-                          : positions.fitted_inputs.data() + next_fitted++;
-    const std::int64_t stride = out ? positions.held_out : positions.fitted;
-    for (std::int64_t c = 0; c < columns; ++c) to[c * stride] = inputs[p * columns + c];
-  }
-  return positions;
+/// The last quarter of the positions, other samples than the rest, is held out.
+std::int64_t fitted_count(const quant::LayerSamples& samples) {
+  return samples.count / 4 * 3;
 }
 
-/// Outputs and goals of one row on one part of the samples. Padding has output 0, goal clamp(0).
+/// Outputs and goals of one row on one part of the samples.
 struct RowPart {
-  std::int64_t real = 0;  ///< positions without the padding
   std::vector<float> output;
   std::vector<float> goal;
   double loss = 0.0;
@@ -86,7 +53,7 @@ class GroupRefiner {
         rows_(rows),
         columns_(columns),
         moves_bias_(moves_bias),
-        positions_(arrange(samples, group, columns)),
+        fitted_(fitted_count(samples)),
         kernels_(best_clamp_kernels()),
         granularity_(grid.granularity),
         block_(grid.granularity == Granularity::kGroup ? grid.block_size : columns) {
@@ -143,34 +110,26 @@ class GroupRefiner {
         rounded.codes.begin() + static_cast<std::ptrdiff_t>(row_index(row)) * columns_;
     state.codes.assign(begin, begin + columns_);
     state.bias = bias[row_index(row)];
-    fill(row, rounded, state, positions_.fitted_inputs, positions_.fitted, false, state.fitted);
-    fill(row, rounded, state, positions_.held_inputs, positions_.held_out, true, state.held_out);
+    fill(row, rounded, state, 0, fitted_, state.fitted);
+    fill(row, rounded, state, fitted_, samples_.count, state.held_out);
     state.first_fitted = state.fitted.loss;
     state.first_held_out = state.held_out.loss;
     return state;
   }
 
-  /// Outputs, goals and loss of one part.
+  /// Outputs, goals and loss of positions [first, last).
   void fill(std::int64_t row, const RoundedLayer& rounded, const RowState& state,
-            const std::vector<float>& inputs, std::int64_t count, bool held_out,
-            RowPart& part) const {
-    part.goal.assign(static_cast<std::size_t>(count), clamped(0.0F, clamp_));
-    std::int64_t next = 0;
-    const float* const targets = samples_.targets.data() + group_ * samples_.count * rows_;
-    for (std::int64_t p = 0; p < samples_.count; ++p) {
-      if ((p % kHeldOut == kHeldOut - 1) != held_out) continue;
-      part.goal[static_cast<std::size_t>(next++)] = clamped(targets[p * rows_ + row], clamp_);
-    }
-    part.output.assign(static_cast<std::size_t>(count), 0.0F);
-    std::fill_n(part.output.begin(), next, state.bias);
-    part.real = next;
+            std::int64_t first, std::int64_t last, RowPart& part) const {
+    const float* const target = samples_.target(group_ * rows_ + row);
+    for (std::int64_t p = first; p < last; ++p) part.goal.push_back(clamped(target[p], clamp_));
+    part.output.assign(part.goal.size(), state.bias);
     for (std::int64_t c = 0; c < columns_; ++c) {
       const std::size_t s = scale_index(row, c);
       const auto step =
           static_cast<float>(state.codes[static_cast<std::size_t>(c)] - rounded.zero_point[s]);
       if (step == 0.0F) continue;
-      kernels_.add_scaled(part.output.data(), inputs.data() + c * count, step * rounded.scale[s],
-                          count);
+      kernels_.add_scaled(part.output.data(), samples_.input(group_, c) + first,
+                          step * rounded.scale[s], last - first);
     }
     part.loss = loss(part);
   }
@@ -190,7 +149,7 @@ class GroupRefiner {
                  RowState& state) const {
     if (!(state.fitted.loss > 0.0)) return false;
     const float scale = rounded.scale[scale_index(row, column)];
-    const float* const input = positions_.fitted_inputs.data() + column * positions_.fitted;
+    const float* const input = samples_.input(group_, column);
     double losses[2];
     kernels_.step_losses(view(state.fitted), input, scale, losses);
     std::int32_t& code = state.codes[static_cast<std::size_t>(column)];
@@ -202,10 +161,9 @@ class GroupRefiner {
     }
     code = static_cast<std::int32_t>(wanted);
     const float move = static_cast<float>(direction) * scale;
-    kernels_.add_scaled(state.fitted.output.data(), input, move, positions_.fitted);
-    kernels_.add_scaled(state.held_out.output.data(),
-                        positions_.held_inputs.data() + column * positions_.held_out, move,
-                        positions_.held_out);
+    kernels_.add_scaled(state.fitted.output.data(), input, move, fitted_);
+    kernels_.add_scaled(state.held_out.output.data(), input + fitted_, move,
+                        samples_.count - fitted_);
     state.fitted.loss = best;
     return true;
   }
@@ -214,7 +172,7 @@ class GroupRefiner {
   void move_bias(RowState& state) const {
     double sum = 0.0;
     std::int64_t open = 0;
-    for (std::size_t p = 0; p < static_cast<std::size_t>(state.fitted.real); ++p) {
+    for (std::size_t p = 0; p < state.fitted.output.size(); ++p) {
       const float output = state.fitted.output[p];
       if (output <= clamp_.low || output >= clamp_.high) continue;
       sum += static_cast<double>(state.fitted.goal[p]) - output;
@@ -232,7 +190,7 @@ class GroupRefiner {
   }
 
   static void shift_outputs(RowPart& part, float shift) {
-    for (std::int64_t p = 0; p < part.real; ++p) part.output[static_cast<std::size_t>(p)] += shift;
+    for (float& output : part.output) output += shift;
   }
 
   void store(std::int64_t row, RowState& state, RoundedLayer& rounded, std::vector<float>& bias,
@@ -240,10 +198,7 @@ class GroupRefiner {
     state.held_out.loss = loss(state.held_out);
     error.before += state.first_fitted + state.first_held_out;
     for (const RowPart* part : {&state.fitted, &state.held_out}) {
-      for (std::int64_t p = 0; p < part->real; ++p) {
-        const double goal = part->goal[static_cast<std::size_t>(p)];
-        power += goal * goal;
-      }
+      for (const float goal : part->goal) power += static_cast<double>(goal) * goal;
     }
     const bool better =
         state.fitted.loss < state.first_fitted && state.held_out.loss < state.first_held_out;
@@ -264,7 +219,7 @@ class GroupRefiner {
   std::int64_t rows_;
   std::int64_t columns_;
   bool moves_bias_;
-  Positions positions_;
+  std::int64_t fitted_;
   const ClampKernels& kernels_;
   Granularity granularity_;
   std::int64_t block_;
@@ -279,7 +234,7 @@ ClampedError refine_clamped(const quant::LayerSamples& samples, Clamp clamp, con
                             RoundedLayer& rounded, std::vector<float>& bias, bool moves_bias,
                             int threads) {
   ClampedError total;
-  if (samples.count < kHeldOut) return total;
+  if (samples.count == 0) return total;
   const std::int64_t parts = (rows + kRowsOfTask - 1) / kRowsOfTask;
   std::vector<ClampedError> errors(static_cast<std::size_t>(groups * parts));
   std::vector<double> powers(errors.size());
