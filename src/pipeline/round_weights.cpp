@@ -1,7 +1,6 @@
 #include "pipeline/round_weights.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "calibrate/gather_layer.h"
@@ -9,11 +8,9 @@
 #include "core/format.h"
 #include "core/stopwatch.h"
 #include "hexquant/error.h"
-#include "linalg/quadratic_form.h"
 #include "pipeline/layer_steps.h"
 #include "quant/insert_qdq.h"
-#include "weights/fit_target.h"
-#include "weights/refine_clamped.h"
+#include "weights/solve_layer.h"
 
 namespace hexquant::pipeline {
 namespace {
@@ -46,56 +43,6 @@ quant::EncodingTable activations_only(const Graph& graph, const quant::QuantPlan
   return activations;
 }
 
-/// Moments about 0 of inputs and of the outputs without their fixed bias, for a layer whose bias
-/// cannot take the mean of the error.
-void uncentre(LayerMoments& moments, const std::vector<float>& bias) {
-  const std::int64_t n = moments.columns;
-  for (std::int64_t g = 0; g < moments.groups; ++g) {
-    const double* const mean = moments.mean.data() + g * n;
-    float* const gram = moments.gram.data() + g * n * n;
-    for (std::int64_t i = 0; i < n; ++i) {
-      for (std::int64_t j = 0; j < n; ++j) gram[i * n + j] += static_cast<float>(mean[i] * mean[j]);
-    }
-    for (std::int64_t r = 0; r < moments.rows; ++r) {
-      const auto output = static_cast<std::size_t>(g * moments.rows + r);
-      const double target = moments.target_mean[output] - (bias.empty() ? 0.0F : bias[output]);
-      float* const cross = moments.cross.data() + static_cast<std::int64_t>(output) * n;
-      for (std::int64_t c = 0; c < n; ++c) cross[c] += static_cast<float>(target * mean[c]);
-    }
-  }
-}
-
-/// W x + b and its moments where x is what the float model sees.
-LayerMoments moments_of_gram(const quant::LayerGram& gram, const std::vector<float>& weights,
-                             const std::vector<float>& bias) {
-  LayerMoments moments;
-  moments.groups = gram.groups;
-  moments.columns = gram.columns;
-  moments.count = gram.count;
-  const std::int64_t n = gram.columns;
-  moments.rows = static_cast<std::int64_t>(weights.size()) / (n * gram.groups);
-  const auto count = static_cast<double>(gram.count);
-  for (const double sum : gram.sum) moments.mean.push_back(sum / count);
-  moments.gram.resize(gram.gram.size());
-  for (std::int64_t g = 0; g < gram.groups; ++g) {
-    const double* const mean = moments.mean.data() + g * n;
-    for (std::int64_t i = 0; i < n * n; ++i) {
-      const auto at = static_cast<std::size_t>(g * n * n + i);
-      moments.gram[at] = static_cast<float>(gram.gram[at] / count - mean[i / n] * mean[i % n]);
-    }
-    for (std::int64_t r = 0; r < moments.rows; ++r) {
-      const auto output = static_cast<std::size_t>(g * moments.rows + r);
-      double target = bias.empty() ? 0.0 : bias[output];
-      for (std::int64_t c = 0; c < n; ++c) {
-        target +=
-            weights[output * static_cast<std::size_t>(n) + static_cast<std::size_t>(c)] * mean[c];
-      }
-      moments.target_mean.push_back(target);
-    }
-  }
-  return moments;
-}
-
 weights::GridSpec grid_of(const TensorPolicy& policy) {
   weights::GridSpec grid;
   grid.type = policy.type;
@@ -126,23 +73,6 @@ Encoding encoding_of(const TensorPolicy& policy, const quant::WeightMatrix& layo
   return encoding;
 }
 
-/// (q - zero_point) * scale, [groups, rows, columns].
-std::vector<float> dequantize(const RoundedLayer& rounded, const quant::WeightMatrix& layout,
-                              const weights::GridSpec& grid) {
-  const auto n = static_cast<std::size_t>(layout.columns());
-  const auto block =
-      grid.granularity == Granularity::kGroup ? static_cast<std::size_t>(grid.block_size) : n;
-  const std::size_t blocks = (n + block - 1) / block;
-  std::vector<float> values(rounded.codes.size());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const std::size_t scale =
-        grid.granularity == Granularity::kTensor ? 0 : i / n * blocks + i % n / block;
-    values[i] =
-        static_cast<float>(rounded.codes[i] - rounded.zero_point[scale]) * rounded.scale[scale];
-  }
-  return values;
-}
-
 class WeightRounder {
  public:
   WeightRounder(const Graph& prepared, Graph& on_grid, const quant::QuantPlan& plan,
@@ -164,7 +94,7 @@ class WeightRounder {
       const auto found = statistics.grams.find(step.node->name());
       if (found != statistics.grams.end()) {
         const Layer layer = load(step);
-        round(layer, moments_of_gram(found->second, layer.weights, layer.bias), {}, 0.0);
+        round(layer, quant::moments_of_gram(found->second, layer.weights, layer.bias), {}, 0.0);
       }
       stage.step();
     }
@@ -184,8 +114,8 @@ class WeightRounder {
       reference.advance(prepared_, step.frontier);
       prefix.advance(quantized, held_by(quantized, step.frontier));
       const Layer layer = load(step);
-      const calibrate::GatheredLayer data = gather(layer, reference, prefix, quantized, seed);
-      round(layer, data.moments, data.samples, watch.lap_seconds());
+      calibrate::GatheredLayer data = gather(layer, reference, prefix, quantized, seed);
+      round(layer, std::move(data.moments), std::move(data.samples), watch.lap_seconds());
       quantized.set_initializer(step.weight, *on_grid_.find_initializer(step.weight));
       if (!step.bias.empty()) {
         quantized.set_initializer(step.bias, *on_grid_.find_initializer(step.bias));
@@ -271,102 +201,34 @@ class WeightRounder {
            step.clamp.has_value();
   }
 
-  void round(const Layer& layer, LayerMoments moments, const quant::LayerSamples& samples,
+  void round(const Layer& layer, LayerMoments moments, quant::LayerSamples samples,
              double gather_seconds) {
     Stopwatch watch;
     const LayerStep& step = layer.step;
     const TensorPolicy& policy = plan_.tensors.at(step.weight);
     const bool moves_bias = options_.correct_bias && !step.bias.empty();
-    const std::vector<double> mean = moments.mean;
-    if (!moves_bias && !moments.cross.empty()) uncentre(moments, layer.bias);
-
-    weights::LayerProblem problem;
-    problem.groups = moments.groups;
-    problem.rows = moments.rows;
-    problem.columns = moments.columns;
-    problem.weights = layer.weights;
-    problem.target = moments.cross.empty() ? layer.weights
-                                           : weights::fit_target(moments, layer.weights,
-                                                                 options_.target_damping, threads_);
-    problem.gram = std::move(moments.gram);
-    const weights::GridSpec grid = grid_of(policy);
-    RoundedLayer rounded = weights::round_layer(problem, grid, options_.solver);
-    RoundingReport report = report_of(layer, problem, rounded, threads_);
-    std::vector<float> values = dequantize(rounded, step.layout, grid);
-    std::vector<float> bias = layer.bias;
-    bias.resize(static_cast<std::size_t>(problem.groups * problem.rows));
-    if (moves_bias) bias = corrected_bias(layer, values, mean, moments.target_mean);
-    if (samples.count > 0) {
-      const weights::ClampedError error = weights::refine_clamped(
-          samples, {step.clamp->min, step.clamp->max}, grid, problem.groups, problem.rows,
-          problem.columns, rounded, bias, moves_bias, threads_);
-      report.clamped_before = error.before;
-      report.clamped_after = error.after;
-      values = dequantize(rounded, step.layout, grid);
-    }
+    weights::LayerData data;
+    data.weights = layer.weights;
+    data.bias = layer.bias;
+    data.moments = std::move(moments);
+    data.samples = std::move(samples);
+    if (step.clamp) data.clamp = {step.clamp->min, step.clamp->max};
+    data.moves_bias = moves_bias;
+    weights::SolvedLayer solved = weights::solve_layer(std::move(data), grid_of(policy),
+                                                       options_.solver, options_.target_damping);
     on_grid_.set_initializer(step.weight,
                              Tensor::from<float>(prepared_.find_initializer(step.weight)->shape(),
-                                                 step.layout.from_matrix(values)));
-    encodings_.tensors[step.weight] = encoding_of(policy, step.layout, rounded);
-    report.bias_shift *= moves_bias ? store_bias(layer, bias) : 0.0;
-    report.positions = moments.count;
-    report.gather_seconds = gather_seconds;
-    report.solve_seconds = watch.lap_seconds();
-    reports_.push_back(std::move(report));
-  }
-
-  /// b = E[t] - V E[x^].
-  [[nodiscard]] static std::vector<float> corrected_bias(const Layer& layer,
-                                                         const std::vector<float>& values,
-                                                         const std::vector<double>& mean,
-                                                         const std::vector<double>& target_mean) {
-    const auto n = static_cast<std::size_t>(layer.step.layout.columns());
-    const auto rows = static_cast<std::size_t>(layer.step.layout.rows());
-    std::vector<float> bias(target_mean.size());
-    for (std::size_t o = 0; o < bias.size(); ++o) {
-      double value = target_mean[o];
-      for (std::size_t c = 0; c < n; ++c) value -= values[o * n + c] * mean[o / rows * n + c];
-      bias[o] = static_cast<float>(value);
+                                                 step.layout.from_matrix(solved.values)));
+    encodings_.tensors[step.weight] = encoding_of(policy, step.layout, solved.rounded);
+    if (moves_bias) {
+      const Tensor& old = *on_grid_.find_initializer(step.bias);
+      on_grid_.set_initializer(step.bias, Tensor::from<float>(old.shape(), solved.bias));
     }
-    return bias;
-  }
-
-  /// Returns the rms change.
-  double store_bias(const Layer& layer, const std::vector<float>& bias) {
-    double change = 0.0;
-    for (std::size_t o = 0; o < bias.size(); ++o) {
-      const double step = bias[o] - (layer.bias.empty() ? 0.0F : layer.bias[o]);
-      change += step * step;
-    }
-    const Tensor& old = *on_grid_.find_initializer(layer.step.bias);
-    on_grid_.set_initializer(layer.step.bias, Tensor::from<float>(old.shape(), bias));
-    return std::sqrt(change / static_cast<double>(bias.size()));
-  }
-
-  [[nodiscard]] static RoundingReport report_of(const Layer& layer,
-                                                const weights::LayerProblem& problem,
-                                                const RoundedLayer& rounded, int threads) {
-    RoundingReport report;
-    report.node = layer.step.node->name();
-    report.weight = layer.step.weight;
-    const std::vector<float> zero(static_cast<std::size_t>(problem.rows * problem.columns));
-    std::vector<double> powers(static_cast<std::size_t>(problem.rows));
-    double power = 0.0;
-    for (std::int64_t g = 0; g < problem.groups; ++g) {
-      linalg::quadratic_forms(problem.target.data() + g * problem.rows * problem.columns,
-                              zero.data(), problem.rows, problem.columns,
-                              problem.gram.data() + g * problem.columns * problem.columns,
-                              powers.data(), threads);
-      for (const double row : powers) power += row;
-    }
-    const double unit = power > 0.0 ? 1.0 / power : 0.0;
-    report.bias_shift = std::sqrt(unit * static_cast<double>(problem.groups * problem.rows));
-    report.error_min_max = rounded.error_min_max * unit;
-    report.error_clip = rounded.error_clip * unit;
-    report.error_gptq = rounded.error_gptq * unit;
-    report.error = rounded.error * unit;
-    report.sweeps = rounded.sweeps;
-    return report;
+    solved.report.node = step.node->name();
+    solved.report.weight = step.weight;
+    solved.report.gather_seconds = gather_seconds;
+    solved.report.solve_seconds = watch.lap_seconds();
+    reports_.push_back(std::move(solved.report));
   }
 
   const Graph& prepared_;

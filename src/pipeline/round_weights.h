@@ -26,7 +26,10 @@ struct DataRounding {
   weights::RoundingOptions solver;
   bool correct_bias = true;
   std::int64_t positions = 8192;  ///< output positions of each layer, at least 8 x its columns
-  double target_damping = 0.01;   ///< ridge towards W in fit_target
+  /// Ridge towards W in fit_target. What the inputs of one sample set ask for beyond that does not
+  /// carry over: output SQNR of EfficientNet-Lite0 W4A8 (all layers) 8.5 dB with 0.01, 9.9 with
+  /// 0.2, 10.1 with 0.5; ResNet-20 23.2 dB with 0.01, 24.0 with 0.3; MobileNetV2 11.7 and 14.1.
+  double target_damping = 0.5;
   std::int64_t memory_bytes = std::int64_t{2} << 30;  ///< of the values at a cut
 };
 

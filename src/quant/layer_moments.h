@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "quant/statistics.h"
+
 namespace hexquant::quant {
 
 /// What rounding needs to know of one layer y = W x + b instead of its data: second moments over
@@ -41,5 +43,14 @@ struct LayerSamples {
     return targets.data() + output * count;
   }
 };
+
+/// Moments about 0 of the inputs, and of the outputs without their bias: for a layer whose bias
+/// cannot take the mean of the error. `cross` may be empty.
+void uncentre(LayerMoments& moments, const std::vector<float>& bias);
+
+/// Moments of a layer y = W x + b whose inputs are the float model's: t = y, and `cross` stays
+/// empty because W itself is the best weight. @param weights  [groups, rows, columns]
+[[nodiscard]] LayerMoments moments_of_gram(const LayerGram& gram, const std::vector<float>& weights,
+                                           const std::vector<float>& bias);
 
 }  // namespace hexquant::quant
