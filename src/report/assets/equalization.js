@@ -20,7 +20,7 @@ function errorBar(row, low, high) {
       changed && element("span", { class: "dot after", style: `left:${place(after).toFixed(1)}%` })));
 }
 function equalizationCards(rows) {
-  const changed = rows.filter((row) => row.strength > 0), gains = changed.map(errorGain).filter(known).sort((a, b) => a - b);
+  const changed = rows.filter((row) => row.strength > 0), gains = changed.map(errorGain).filter(known);
   const total = (key, list) => list.reduce((sum, row) => sum + row[key], 0);
   const best = changed.filter((row) => known(errorGain(row))).reduce((a, b) => (a && errorGain(a) >= errorGain(b) ? a : b), null);
   return element("div", { class: "cards" },
@@ -28,7 +28,7 @@ function equalizationCards(rows) {
     card("Channels scaled", percent(total("channels_scaled", rows) / Math.max(1, total("channels", rows)), 0),
       `${count(total("channels_scaled", rows))} of ${count(total("channels", rows))}` +
         (total("channels_fixed", rows) > 0 ? `; ${count(total("channels_fixed", rows))} reach the limit of their Clip` : "")),
-    gains.length > 0 && card("Median gain", signed(gains[gains.length >> 1], 1) + " dB",
+    gains.length > 0 && card("Median gain", signed(median(gains), 2) + " dB",
       [`of the groups scaled; most: ${signed(errorGain(best), 1)} dB at `, element("span", { class: "mono" }, middle(best.producers[0] || "", 36))]),
     total("dead_channels", rows) > 0 && card("Dead channels", count(total("dead_channels", rows)), "zero for every input: weights cleared"),
     total("absorbed_channels", rows) > 0 && card("Absorbed", count(total("absorbed_channels", rows)), "biases moved into the next layer"));

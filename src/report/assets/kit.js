@@ -45,6 +45,11 @@ function seconds(value) {
   if (!known(value)) return "\u2013";
   return value < 0.01 ? "< 0.01 s" : value < 120 ? value.toFixed(2) + " s" : (value / 60).toFixed(1) + " min";
 }
+function median(values) {
+  const sorted = values.filter(known).sort((a, b) => a - b), half = sorted.length >> 1;
+  if (sorted.length === 0) return null;
+  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
 const middle = (text, size = 60) =>
   text.length <= size ? text : text.slice(0, Math.floor(size * 0.4)) + "\u2026" + text.slice(-Math.floor(size * 0.55));
 

@@ -24,11 +24,6 @@ const clampGain = (row) => difference(row.clamped_sqnr_db.before, row.clamped_sq
 const stepText = (db) => (known(db) ? fixed(db, 1) : "exact");
 
 const shiftText = (shift) => (shift > 0 ? percent(shift, shift < 1 ? 2 : 0) : "\u2013");
-function median(values) {
-  const sorted = values.filter(known).sort((a, b) => a - b), half = sorted.length >> 1;
-  if (sorted.length === 0) return null;
-  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
-}
 function gainCard(title, gainOf, tone) {
   const rows = data.rounding.filter((row) => known(gainOf(row)));
   if (rows.length === 0) return null;
