@@ -1,10 +1,10 @@
 // report.html: groups of layers that cross-layer equalization looked at.
 
-const kBounds = { none: "no Clip", interval: "for every input", observed: "on the data seen" };
+const kBounds = { none: "no Clip", interval: "for every input", observed: "on the data" };
 const errorGain = (row) => (known(row.error_before) && known(row.error_after) && row.error_after > 0
   ? 10 * Math.log10(row.error_before / row.error_after) : null);
 const errorText = (error) => (error !== 0 && error < 1e-3 ? error.toExponential(1).replace("-", "\u2212") : short(+error.toPrecision(2)));
-const several = (names) => middle(names[0] || "\u2013", 34) + (names.length > 1 ? ` and ${names.length - 1} more` : "");
+const several = (names) => middle(names[0] || "\u2013", 34) + (names.length > 1 ? ` +${names.length - 1}` : "");
 const nameList = (names) => element("span", { class: "mono" }, names.join(", "));
 
 // A bar from the error after to the error before, on a logarithmic axis shared by all groups.

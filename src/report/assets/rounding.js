@@ -88,7 +88,7 @@ function gainBar(row, top) {
 function roundingDetail(row) {
   const steps = roundingSteps.map((step) => `${step.title} ${stepText(row.output_sqnr_db[step.key])} dB`).join(" \u2192 ");
   return facts([["weight", element("span", { class: "mono" }, row.weight)], ["output", steps],
-    ...(known(row.clamped_sqnr_db.before) ? [["behind Relu or Clip", `${fixed(row.clamped_sqnr_db.before, 2)} \u2192 ${stepText(row.clamped_sqnr_db.result)} dB`]] : []),
+    ...(known(row.clamped_sqnr_db.before) ? [["behind Relu or Clip", `${fixed(row.clamped_sqnr_db.before, 2)} \u2192 ${known(row.clamped_sqnr_db.result) ? fixed(row.clamped_sqnr_db.result, 2) : "exact"} dB`]] : []),
     ["bias", row.bias_shift > 0 ? `moved by ${shiftText(row.bias_shift)} of the output's rms` : "as it was"],
     ["data", `${count(row.positions)} output positions, ${count(row.sweeps)} sweeps`]]);
 }
