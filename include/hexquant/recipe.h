@@ -27,7 +27,7 @@ struct DataRecipe {
   }
 };
 
-/// How the result is scored. Disabled: SQNR of the outputs over at most 16 calibration samples.
+/// How the result is scored. Disabled: SQNR of the outputs over at most 8 calibration samples.
 struct EvaluationRecipe {
   bool enabled = false;
   DataRecipe data = DataRecipe::all_samples();  ///< no sources: the calibration data

@@ -94,6 +94,8 @@ std::vector<report::RoundingRow> rounding_rows(const QuantizedModel& model) {
     row.clip_search_db = noise_to_db(rounded.error_clip);
     row.gptq_db = noise_to_db(rounded.error_gptq);
     row.result_db = noise_to_db(rounded.error);
+    row.clamped_before_db = noise_to_db(rounded.clamped_before);
+    row.clamped_result_db = noise_to_db(rounded.clamped_after);
     row.bias_shift = rounded.bias_shift;
     row.sweeps = rounded.sweeps;
     row.positions = rounded.positions;

@@ -15,6 +15,7 @@
 #include "hexquant/version.h"
 #include "pipeline/evaluation_task.h"
 #include "pipeline/make_report.h"
+#include "pipeline/method_gains.h"
 #include "pipeline/quantize_options.h"
 #include "pipeline/quantize_pipeline.h"
 #include "pipeline/write_outputs.h"
@@ -54,14 +55,18 @@ pipeline::Verification verify(const Recipe& recipe, QuantizedModel& model, int t
   return verification;
 }
 
-QuantizeResult make_result(const Recipe& recipe, const QuantizedModel& model,
-                           const pipeline::Verification& verification, double total_seconds) {
+QuantizeResult make_result(const Recipe& recipe, const pipeline::QuantizeOptions& options,
+                           const QuantizedModel& model, const pipeline::Verification& verification,
+                           double total_seconds) {
   const evaluate::CandidateScore& candidate = verification.scores.candidates.front();
   QuantizeResult result;
   result.output = recipe.output;
   result.metric = verification.scores.metric;
   result.fp32 = verification.scores.reference.metrics;
   result.quantized = candidate.score.metrics;
+  if (candidate.difference_interval) {
+    result.interval = {candidate.difference_interval->low, candidate.difference_interval->high};
+  }
   result.sqnr_db = candidate.outputs.sqnr_db();
   result.cosine = candidate.outputs.cosine();
   result.agreement = candidate.agreement;
@@ -69,6 +74,7 @@ QuantizeResult make_result(const Recipe& recipe, const QuantizedModel& model,
   result.evaluated_samples = verification.scores.samples;
   for (const auto& [stage, seconds] : model.seconds) result.seconds[stage] = seconds;
   result.seconds["total"] = total_seconds;
+  result.methods = pipeline::method_gains(options, model.equalization, model.rounding);
   result.findings = model.findings;
   return result;
 }
@@ -96,7 +102,7 @@ QuantizeResult quantize(const Recipe& recipe, int threads, ProgressSink& progres
   write_file(output.path() / "report.json", to_text(report::report_json(report, header)));
   write_file(output.path() / "report.html", report::report_html(report, header));
   output.commit();
-  return make_result(recipe, model, verification, watch.total_seconds());
+  return make_result(recipe, options, model, verification, watch.total_seconds());
 }
 
 }  // namespace hexquant

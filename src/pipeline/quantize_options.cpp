@@ -59,8 +59,8 @@ data::Sampling resolve_sampling(const std::string& text) {
 }
 
 std::set<std::string> checked_algorithms(const std::vector<std::string>& names) {
-  const std::vector<std::string> known = {"cle", "clip-search", "bias-correction", "gptq",
-                                          "adaptive-rounding", "adaround"};
+  const std::vector<std::string> known = {"cle",  "clip-search",       "bias-correction",
+                                          "gptq", "adaptive-rounding", "adaround"};
   std::set<std::string> algorithms;
   for (const std::string& name : names) {
     if (std::find(known.begin(), known.end(), name) == known.end()) {

@@ -19,7 +19,7 @@ struct QuantizeOptions {
   weights::WeightOptions weights;
   bool matmul_nbits = false;             ///< group-quantized MatMul and Gemm become MatMulNBits
   std::optional<DataRounding> rounding;  ///< weight methods that need data
-  bool equalize = false;  ///< cross-layer equalization (cle)
+  bool equalize = false;                 ///< cross-layer equalization (cle)
 };
 
 /// @throws Error(kInvalidArgument) naming the option, the bad value and the allowed ones

@@ -7,8 +7,10 @@ namespace hexquant::report {
 
 extern const std::string_view kPageHtml;
 extern const std::string_view kPageCss;
-extern const std::string_view kKitJs;          ///< elements, number formats, SVG, tooltips
-extern const std::string_view kReportJs;       ///< report.html
-extern const std::string_view kGranularityJs;  ///< page of the granularity command
+extern const std::string_view kKitJs;           ///< elements, number formats, SVG, tooltips
+extern const std::string_view kReportJs;        ///< report.html
+extern const std::string_view kRoundingJs;      ///< its section on the weight methods
+extern const std::string_view kEqualizationJs;  ///< its section on cross-layer equalization
+extern const std::string_view kGranularityJs;   ///< page of the granularity command
 
 }  // namespace hexquant::report

@@ -12,7 +12,7 @@ std::string granularity_html(const Json& result) {
   const std::string model =
       std::filesystem::path(result.at("model").get<std::string>()).filename().string();
   return html_page({.title = format("{}: scales per tensor, channel and group", model),
-                    .script = kGranularityJs,
+                    .script = std::string(kGranularityJs),
                     .data = result});
 }
 

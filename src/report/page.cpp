@@ -86,7 +86,7 @@ std::string html_page(const Page& page) {
   return fill_template(kPageHtml, {{"title", escape_html(title)},
                                    {"style", std::string(kPageCss)},
                                    {"data", script_safe_json(page.data)},
-                                   {"script", std::string(kKitJs) + std::string(page.script)}});
+                                   {"script", std::string(kKitJs) + page.script}});
 }
 
 }  // namespace hexquant::report

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "core/json.h"
 
@@ -9,8 +8,8 @@ namespace hexquant::report {
 
 /// A page that draws itself from `data` with `script`, both of which become part of it.
 struct Page {
-  std::string title;        ///< plain text
-  std::string_view script;  ///< JavaScript; reads data() of assets/kit.js and fills the page
+  std::string title;   ///< plain text
+  std::string script;  ///< JavaScript; reads `data` of assets/kit.js and fills the page
   Json data;
 };
 

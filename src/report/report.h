@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -39,6 +40,10 @@ struct RoundingRow {
   double clip_search_db = 0.0;
   double gptq_db = 0.0;
   double result_db = 0.0;
+  /// Behind the Relu or Clip that follows, before and after the codes were refined for it; NaN =
+  /// they were not.
+  double clamped_before_db = std::numeric_limits<double>::quiet_NaN();
+  double clamped_result_db = std::numeric_limits<double>::quiet_NaN();
   double bias_shift = 0.0;  ///< rms change of the bias / rms of the output
   int sweeps = 0;
   std::int64_t positions = 0;
@@ -96,8 +101,8 @@ struct QuantizeReport {
   Summary summary;
   std::vector<LayerRow> layers;
   std::vector<ActivationRow> activations;
-  std::vector<RoundingRow> rounding;  ///< layers rounded with the help of data, graph order
-  std::vector<EqualizationRow> equalization;                     ///< empty without cle
+  std::vector<RoundingRow> rounding;          ///< layers rounded with the help of data, graph order
+  std::vector<EqualizationRow> equalization;  ///< empty without cle
   std::vector<std::pair<std::string, std::int64_t>> passes;      ///< pass, places it applied to
   std::vector<std::pair<std::string, double>> seconds;           ///< stage, wall seconds
   std::vector<std::pair<std::string, std::int64_t>> file_bytes;  ///< written file, size

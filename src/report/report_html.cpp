@@ -28,6 +28,14 @@ Json histogram_json(const quant::Histogram& histogram) {
           {"counts", counts}};
 }
 
+/// Sections without rows are left out of the page.
+std::string script_for(const QuantizeReport& report) {
+  std::string script;
+  if (!report.rounding.empty()) script += kRoundingJs;
+  if (!report.equalization.empty()) script += kEqualizationJs;
+  return script += kReportJs;
+}
+
 }  // namespace
 
 std::string report_html(const QuantizeReport& report, const Json& header) {
@@ -37,7 +45,7 @@ std::string report_html(const QuantizeReport& report, const Json& header) {
   }
   const std::string model = std::filesystem::path(report.model).filename().string();
   return html_page({.title = format("{} on {}: quantization report", model, report.soc),
-                    .script = kReportJs,
+                    .script = script_for(report),
                     .data = std::move(data)});
 }
 

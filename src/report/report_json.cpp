@@ -75,6 +75,8 @@ Json rounding_json(const RoundingRow& row) {
             {"clip_search", number(row.clip_search_db)},
             {"gptq", number(row.gptq_db)},
             {"result", number(row.result_db)}}},
+          {"clamped_sqnr_db",
+           {{"before", number(row.clamped_before_db)}, {"result", number(row.clamped_result_db)}}},
           {"bias_shift", number(row.bias_shift)},
           {"sweeps", row.sweeps},
           {"positions", row.positions}};

@@ -18,7 +18,7 @@ struct RoundingReport {
   /// Behind the Relu or Clip that follows, before and after refine_clamped; NaN = not refined.
   double clamped_before = std::numeric_limits<double>::quiet_NaN();
   double clamped_after = std::numeric_limits<double>::quiet_NaN();
-  double bias_shift = 0.0;     ///< rms change of the bias / rms of the output
+  double bias_shift = 0.0;  ///< rms change of the bias / rms of the output
   int sweeps = 0;
   std::int64_t positions = 0;  ///< output positions behind the moments
   double gather_seconds = 0.0;

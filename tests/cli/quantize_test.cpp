@@ -35,6 +35,11 @@ TEST_F(QuantizeCommand, WritesEveryFileOfTheContract) {
     EXPECT_TRUE(fs::exists(folder_ / "out" / file)) << file;
   }
   EXPECT_NE(result.out.find("output SQNR"), std::string::npos) << result.out;
+  // Of the float model it is infinite, so it has no change.
+  const std::size_t row = result.out.find("sqnr");
+  ASSERT_NE(row, std::string::npos) << result.out;
+  const std::string line = result.out.substr(row, result.out.find('\n', row) - row);
+  EXPECT_EQ(line.substr(line.find_last_of(' ') + 1), "-") << line;
   const Json report = read_json(folder_ / "out" / "report.json");
   EXPECT_EQ(report.at("samples"), 20);
   EXPECT_TRUE(report.at("summary").at("quantized").at("top1").is_null());
@@ -106,6 +111,42 @@ TEST_F(QuantizeCommand, EqualizationReportsItsGroups) {
   without.insert(without.end(), {"-o", "plain"});
   ASSERT_EQ(run(without).status, 0);
   EXPECT_FALSE(read_json(folder_ / "plain" / "report.json").contains("equalization"));
+}
+
+TEST_F(QuantizeCommand, SaysWhatTheWeightMethodsGained) {
+  std::vector<std::string> arguments = {"quantize",     example("model.onnx"),
+                                        "--data",       example("calibration_images.npy"),
+                                        "--preprocess", example("preprocess.json"),
+                                        "--samples",    "32",
+                                        "--evaluate",   "200",
+                                        "--eval-data",  example("test_images.npy"),
+                                        "--labels",     example("test_labels.npy"),
+                                        "-o",           "out"};
+  const RunResult plain = run(arguments);
+  ASSERT_EQ(plain.status, 0) << plain.err;
+  EXPECT_EQ(plain.out.find("weight method"), std::string::npos) << plain.out;
+  EXPECT_NE(plain.out.find("95 % interval"), std::string::npos) << plain.out;
+  arguments.insert(arguments.end(), {"--weight-bits", "4:all", "--algorithms", "cle,adaround"});
+  const RunResult result = run(arguments);
+  ASSERT_EQ(result.status, 0) << result.err;
+  std::size_t at = 0;
+  for (const char* method : {"weight method", "equalization", "clip search", "GPTQ",
+                             "coordinate descent", "behind Relu or Clip", "bias correction"}) {
+    const std::size_t next = result.out.find(method, at);
+    ASSERT_NE(next, std::string::npos) << method << " in\n" << result.out;
+    at = next;
+  }
+  const Json report = read_json(folder_ / "out" / "report.json");
+  EXPECT_TRUE(test::schema_violations(test::published_schema("report"), report).empty());
+  int refined = 0;
+  for (const Json& row : report.at("rounding")) {
+    const Json& clamped = row.at("clamped_sqnr_db");
+    if (clamped.at("before").is_null()) continue;
+    ++refined;
+    EXPECT_GE(clamped.at("result").get<double>(), clamped.at("before").get<double>() - 0.1)
+        << row.at("layer");
+  }
+  EXPECT_GE(refined, 1);
 }
 
 TEST_F(QuantizeCommand, TheRecipeRepeatsTheRun) {

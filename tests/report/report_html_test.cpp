@@ -41,6 +41,8 @@ TEST(ReportHtml, names_cannot_become_markup) {
   report.model = "evil<b>&\"net\".onnx";
   report.layers[0].name = evil;
   report.activations[0].tensor = evil;
+  report.rounding[0].layer = evil;
+  report.equalization[0].producers = {evil};
   report.findings[0].where = evil;
   const std::string page = report_html(report, kHeader);
   const std::string plain = report_html(small_report(), kHeader);
@@ -62,6 +64,29 @@ TEST(ReportHtml, loads_nothing) {
   EXPECT_THAT(page, testing::HasSubstr("default-src 'none'"));
   EXPECT_EQ(occurrences(page, "http://"), occurrences(page, "http://www.w3.org/2000/svg"));
   EXPECT_EQ(occurrences(page, "https://"), 0U);
+}
+
+// The page draws a section for each of these calls, which are part of it only beside their rows.
+constexpr const char* kRoundingSection = "optionalSections.push(roundingSection)";
+constexpr const char* kEqualizationSection = "optionalSections.push(equalizationSection)";
+
+TEST(ReportHtml, sections_of_the_weight_methods_come_with_their_rows) {
+  const std::string page = report_html(small_report(), kHeader);
+  EXPECT_EQ(occurrences(page, kRoundingSection), 1U);
+  EXPECT_EQ(occurrences(page, kEqualizationSection), 1U);
+  const Json data = embedded_data(page);
+  EXPECT_EQ(data["rounding"][0]["layer"], "conv");
+  EXPECT_EQ(data["equalization"][0]["consumers"], Json({"add", "gemm"}));
+}
+
+TEST(ReportHtml, sections_without_rows_are_left_out) {
+  QuantizeReport report = small_report();
+  report.rounding.clear();
+  const std::string page = report_html(report, kHeader);
+  EXPECT_EQ(occurrences(page, kRoundingSection), 0U);
+  EXPECT_EQ(occurrences(page, kEqualizationSection), 1U);
+  report.equalization.clear();
+  EXPECT_EQ(occurrences(report_html(report, kHeader), kEqualizationSection), 0U);
 }
 
 TEST(ReportHtml, bytes_that_are_not_utf8_are_replaced) {

@@ -47,6 +47,33 @@ TEST(ReportJson, no_noise_and_no_measurement_are_told_apart) {
   EXPECT_EQ(layers[1]["exact"], true);
 }
 
+TEST(ReportJson, rounding_says_what_each_step_left) {
+  const Json rows = report_json(small_report(), kHeader)["rounding"];
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0]["output_sqnr_db"],
+            Json({{"min_max", 20.0}, {"clip_search", 22.0}, {"gptq", 26.0}, {"result", 26.5}}));
+  EXPECT_EQ(rows[0]["clamped_sqnr_db"], Json({{"before", 24.0}, {"result", 25.0}}));
+  EXPECT_EQ(rows[1]["clamped_sqnr_db"], Json({{"before", nullptr}, {"result", nullptr}}));
+  EXPECT_TRUE(rows[1]["output_sqnr_db"]["result"].is_null());
+}
+
+TEST(ReportJson, rounding_without_its_clamped_part_breaks_the_schema) {
+  const Json schema = hexquant::test::published_schema("report");
+  Json json = report_json(small_report(), kHeader);
+  json["rounding"][0].erase("clamped_sqnr_db");
+  EXPECT_EQ(hexquant::test::schema_violations(schema, json).size(), 1U);
+}
+
+TEST(ReportJson, equalization_is_there_only_with_groups) {
+  QuantizeReport report = small_report();
+  const Json rows = report_json(report, kHeader)["equalization"];
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0]["error_after"], 0.01);
+  EXPECT_TRUE(rows[1]["error_before"].is_null());
+  report.equalization.clear();
+  EXPECT_FALSE(report_json(report, kHeader).contains("equalization"));
+}
+
 TEST(ReportJson, top1_is_there_when_it_was_not_measured) {
   QuantizeReport report = small_report();
   report.summary.fp32 = {{"sqnr", test::kInfinity}};

@@ -131,8 +131,14 @@ void RecipeOptions::add_precision_options(CLI::App& command) {
   add("--percentile", values_.percentile, "Share of elements kept by the percentile observer")
       ->capture_default_str();
   add("--algorithms", algorithms_,
-      "Weight methods, comma or blank separated: cle, clip-search, bias-correction,\n"
-      "gptq, adaptive-rounding (adaround)");
+      "Weight methods, comma or blank separated, in any combination:\n"
+      "  cle                cross-layer equalization: scales channels between layers, most with\n"
+      "                     --granularity tensor; kept only where the measured error falls\n"
+      "  clip-search        scales with the least output error instead of the largest weight\n"
+      "  bias-correction    takes the mean error of each output channel into its bias\n"
+      "  gptq               rounds column by column, later columns make good earlier errors\n"
+      "  adaptive-rounding  (adaround) best: clip-search + gptq + coordinate descent +\n"
+      "                     bias-correction, behind Relu and residual Add; for 4 bits");
   add("--rounding-mode", values_.rounding_mode,
       "Inputs that weights are rounded for: one-pass (the float model's), sequential (those of\n"
       "the quantized layers before), block (and for the Add or Relu behind), auto")
@@ -151,7 +157,7 @@ void RecipeOptions::add_evaluation_options(CLI::App& command) {
   };
   add("--evaluate", evaluate_,
       "Score float and quantized model, on N samples (default: all); without it only the\n"
-      "SQNR of at most 16 samples is measured")
+      "SQNR of at most 8 calibrated samples is measured")
       ->expected(0, 1)
       ->type_name("[N]");
   add("--eval-data", values_.evaluation.data.sources,

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,20 +30,50 @@ std::string value_text(const std::string& metric, double value) {
   return number_text(value, 4);
 }
 
+/// "-1.45 % to 0.25 %" for the metric that has an interval.
+std::string interval_text(const QuantizeResult& result, const std::string& metric) {
+  if (!result.interval || metric != result.metric) return "";
+  return format("{} to {}", value_text(metric, result.interval->first),
+                value_text(metric, result.interval->second));
+}
+
 /// One row for each metric that both models have.
 std::string result_table(const QuantizeResult& result) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& [metric, before] : result.fp32) {
     const auto after = result.quantized.find(metric);
     if (after == result.quantized.end() || metric == "value") continue;
+    // A model against itself has no noise: its infinite SQNR has no difference from another.
+    const double change =
+        std::isinf(before) ? std::numeric_limits<double>::quiet_NaN() : after->second - before;
     rows.push_back({metric, value_text(metric, before), value_text(metric, after->second),
-                    value_text(metric, after->second - before)});
+                    value_text(metric, change), interval_text(result, metric)});
   }
-  return rows.empty() ? "" : table_text({"metric", "float", "quantized", "change"}, rows) + "\n";
+  if (rows.empty()) return "";
+  std::vector<std::string> header = {"metric", "float", "quantized", "change"};
+  if (result.interval) {
+    header.emplace_back("95 % interval");
+  } else {
+    for (auto& row : rows) row.pop_back();
+  }
+  return table_text(header, rows) + "\n";
+}
+
+/// What the weight methods gained.
+std::string methods_table(const QuantizeResult& result) {
+  if (result.methods.empty()) return "";
+  std::vector<std::vector<std::string>> rows;
+  for (const MethodGain& row : result.methods) {
+    const std::string sign = row.median_gain_db >= 0.0 ? "+" : "";
+    const std::string gain = number_text(row.median_gain_db, 2);
+    rows.push_back({row.method, format("{} of {} {}", row.changed, row.total, row.unit),
+                    std::isnan(row.median_gain_db) ? gain : sign + gain + " dB"});
+  }
+  return table_text({"weight method", "changed", "median gain"}, rows) + "\n";
 }
 
 void print_result(const QuantizeResult& result) {
-  std::string text = "\n" + result_table(result);
+  std::string text = "\n" + result_table(result) + methods_table(result);
   text += format("output SQNR       {} dB\n", number_text(result.sqnr_db, 2));
   text += format("output cosine     {}\n", number_text(result.cosine, 6));
   if (!std::isnan(result.agreement)) {

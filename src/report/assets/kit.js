@@ -45,6 +45,11 @@ function seconds(value) {
   if (!known(value)) return "\u2013";
   return value < 0.01 ? "< 0.01 s" : value < 120 ? value.toFixed(2) + " s" : (value / 60).toFixed(1) + " min";
 }
+function median(values) {
+  const sorted = values.filter(known).sort((a, b) => a - b), half = sorted.length >> 1;
+  if (sorted.length === 0) return null;
+  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
 const middle = (text, size = 60) =>
   text.length <= size ? text : text.slice(0, Math.floor(size * 0.4)) + "\u2026" + text.slice(-Math.floor(size * 0.55));
 
@@ -76,8 +81,12 @@ function dbLegend() {
 }
 
 // ---- page
-function section(id, title, lead, ...children) {
-  document.getElementById("nav").append(element("a", { href: "#" + id }, title));
+// Sections that a page holds only when it has rows for them; drawn where the page's script says.
+const optionalSections = [];
+// `titles` is the heading, or [heading, shorter text for the navigation].
+function section(id, titles, lead, ...children) {
+  const [title, shorter = title] = [titles].flat();
+  document.getElementById("nav").append(element("a", { href: "#" + id }, shorter));
   const node = element("section", { id, "aria-labelledby": id + "-title" },
     element("h2", { id: id + "-title" }, title), lead && element("p", { class: "lead" }, lead), children);
   page.append(node);
@@ -190,11 +199,8 @@ function profilePlot(items, label, text, go) {
   const high = Math.min(80, Math.max(45, ...finite) * 1.05), low = Math.max(-20, Math.min(0, ...finite));
   const y = (db) => base - (base - top) * (Math.min(Math.max(db, low), high) - low) / (high - low);
   const step = (width - left - right) / Math.max(items.length, 1);
-  const plot = shape("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
-  for (let db = Math.ceil(low / 10) * 10; db <= high; db += 10) {
-    plot.append(shape("path", { class: "grid", d: `M${left} ${y(db)}H${width - right}` }),
-      shape("text", { x: left - 6, y: y(db) + 4, "text-anchor": "end" }, fixed(db, 0)));
-  }
+  const plot = shape("svg", { class: "plot wide", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+  plotFrame(plot, { width, height, left, right, y, low, high, every: 10 });
   items.forEach((item, i) => {
     if (!known(item.db) && !item.exact) return;
     const at = item.exact ? high : item.db, from = Math.max(low, 0), bar = Math.min(Math.max(step * 0.78, 1), 34);
@@ -202,9 +208,11 @@ function profilePlot(items, label, text, go) {
       y: Math.min(y(at), y(from)), width: bar, height: Math.max(Math.abs(y(from) - y(at)), 1), rx: Math.min(2, bar / 3) }));
   });
   for (const db of [kGuideDb, kSensitiveDb]) plot.append(shape("path", { class: "guide", d: `M${left} ${y(db)}H${width - right}` }));
-  plot.append(shape("text", { x: left - 6, y: height - 4, "text-anchor": "end" }, "dB"),
-    shape("text", { x: left, y: height - 4 }, "input"),
-    shape("text", { x: width - right, y: height - 4, "text-anchor": "end" }, "output"));
+  hoverColumns(plot, { width, left, top, base, step, items }, text, go);
+  return plot;
+}
+// A cursor over the columns of a plot: `text(item)` is its tooltip, `go(item)` what a click does.
+function hoverColumns(plot, { width, left, top, base, step, items }, text, go) {
   const cursor = shape("rect", { class: "cursor", y: top, height: base - top, width: step, visibility: "hidden" });
   plot.append(cursor);
   const itemAt = (event) => {
@@ -220,11 +228,19 @@ function profilePlot(items, label, text, go) {
     showTip(event, text(items[i]));
   });
   plot.addEventListener("mouseleave", () => { cursor.setAttribute("visibility", "hidden"); hideTip(); });
-  if (go) {
-    plot.style.cursor = "pointer";
-    plot.addEventListener("click", (event) => { const i = itemAt(event); if (i >= 0) go(items[i]); });
+  if (!go) return;
+  plot.style.cursor = "pointer";
+  plot.addEventListener("click", (event) => { const i = itemAt(event); if (i >= 0) go(items[i]); });
+}
+// Grid lines every `every` dB, and the names of both ends of the graph.
+function plotFrame(plot, { width, height, left, right, y, low, high, every }) {
+  for (let db = Math.ceil(low / every) * every; db <= high; db += every) {
+    plot.append(shape("path", { class: "grid", d: `M${left} ${y(db)}H${width - right}` }),
+      shape("text", { x: left - 6, y: y(db) + 4, "text-anchor": "end" }, fixed(db, 0)));
   }
-  return plot;
+  plot.append(shape("text", { x: left - 6, y: height - 4, "text-anchor": "end" }, "dB"),
+    shape("text", { x: left, y: height - 4 }, "input"),
+    shape("text", { x: width - right, y: height - 4, "text-anchor": "end" }, "output"));
 }
 
 // ---- a sortable table that shows `limit` rows until asked for all

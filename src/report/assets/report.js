@@ -181,7 +181,7 @@ function layersSection() {
   });
   section("layers", "Layers", "Signal to noise of each layer's output, quantized model against float: errors of all layers before it " +
     "included. Where the bars fall, the step before is the suspect. Click a bar or a name for its range and histogram.",
-    element("div", { class: "panel" }, plot, dbLegend()), element("div", { class: "tools" }, search, op, only, order, shown), table.node);
+    element("div", { class: "panel" }, element("div", { class: "pan" }, plot), dbLegend()), element("div", { class: "tools" }, search, op, only, order, shown), table.node);
   table.sortBy(sqnr, "ascending");
   apply();
 }
@@ -240,6 +240,7 @@ function detailsSection() {
 header();
 findingsSection();
 layersSection();
+for (const draw of optionalSections) draw();
 activationsSection();
 detailsSection();
 footer();
