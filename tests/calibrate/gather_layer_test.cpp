@@ -48,13 +48,13 @@ struct Case {
   bool weight_first = false;
 };
 
-const Case kConv = {"Conv", {2, 3, 5, 4}, {4, 3, 3, 2}, {2, 4, 3, 3}, 1, 2, 1};
+const Case kConv = {"Conv", {2, 3, 7, 4}, {4, 3, 3, 2}, {2, 4, 4, 3}, 1, 2, 1};
 const Case kGrouped = {"Conv", {1, 4, 5, 5}, {6, 2, 3, 3}, {1, 6, 5, 5}, 2, 1, 1};
-const Case kDepthwise = {"Conv", {2, 5, 6, 6}, {5, 1, 3, 3}, {2, 5, 3, 3}, 5, 2, 1};
+const Case kDepthwise = {"Conv", {2, 5, 7, 7}, {5, 1, 3, 3}, {2, 5, 4, 4}, 5, 2, 1};
 const Case kTransposed = {"ConvTranspose", {1, 3, 3, 4}, {3, 2, 3, 3}, {1, 2, 5, 7}, 1, 2, 1};
-const Case kGemm = {"Gemm", {5, 7}, {7, 3}, {5, 3}};
-const Case kMatMulRight = {"MatMul", {2, 5, 7}, {7, 3}, {2, 5, 3}};
-const Case kMatMulLeft = {"MatMul", {2, 7, 5}, {3, 7}, {2, 3, 5}, 1, 1, 0, true};
+const Case kGemm = {"Gemm", {40, 7}, {7, 3}, {40, 3}};
+const Case kMatMulRight = {"MatMul", {2, 15, 7}, {7, 3}, {2, 15, 3}};
+const Case kMatMulLeft = {"MatMul", {2, 7, 15}, {3, 7}, {2, 3, 15}, 1, 1, 0, true};
 const std::vector<Case> kCases = {kConv, kGrouped,     kDepthwise, kTransposed,
                                   kGemm, kMatMulRight, kMatMulLeft};
 
@@ -136,8 +136,10 @@ double input_at(const Case& c, const Tensor& x, std::int64_t position, std::int6
 constexpr std::int64_t kSamples = 3;
 /// At least every case's positions; so many that each sample fills a chunk of its own.
 constexpr std::int64_t kAllInManyChunks = 100000;
-/// As many as the largest case has, 35 a sample.
-constexpr std::int64_t kAllInOneChunk = 105;
+/// As many as the largest case has, 40 a sample.
+constexpr std::int64_t kAllInOneChunk = 120;
+/// Positions kept: all cases have that many.
+constexpr std::int64_t kKept = quant::LayerSamples::kMultiple;
 
 /// Everything that gather_layer needs, and what it should find.
 class Scene {
@@ -298,62 +300,66 @@ TEST(GatherLayer, SamplesAreThePositionsThemselves) {
   for (const Case& c : kCases) {
     SCOPED_TRACE(name_of(c));
     const Scene scene(c);
-    constexpr std::int64_t kKept = 13;
     const quant::LayerSamples kept =
         scene.gather({.positions = kAllInOneChunk, .kept_positions = kKept}).samples;
-    const std::int64_t n = scene.layout().columns();
-    const std::int64_t m = scene.layout().rows();
-    const auto groups = static_cast<std::size_t>(scene.layout().groups());
+    const quant::WeightMatrix& layout = scene.layout();
     ASSERT_EQ(kept.count, kKept);
-    ASSERT_EQ(kept.inputs.size(), groups * static_cast<std::size_t>(kKept * n));
-    ASSERT_EQ(kept.targets.size(), groups * static_cast<std::size_t>(kKept * m));
-    for (std::int64_t i = 0; i < static_cast<std::int64_t>(kept.inputs.size()); ++i) {
-      EXPECT_NEAR(kept.inputs[static_cast<std::size_t>(i)],
-                  scene.seen(i / n / kKept, i / n % kKept, i % n), kFloatSum)
-          << i;
-    }
-    for (std::int64_t i = 0; i < static_cast<std::int64_t>(kept.targets.size()); ++i) {
-      EXPECT_NEAR(kept.targets[static_cast<std::size_t>(i)],
-                  scene.target(i / m / kKept, i / m % kKept, i % m, true), kFloatSum)
-          << i;
+    ASSERT_EQ(static_cast<std::int64_t>(kept.inputs.size()),
+              kKept * layout.groups() * layout.columns());
+    ASSERT_EQ(static_cast<std::int64_t>(kept.targets.size()),
+              kKept * layout.groups() * layout.rows());
+    for (std::int64_t g = 0; g < layout.groups(); ++g) {
+      for (std::int64_t p = 0; p < kKept; ++p) {
+        for (std::int64_t i = 0; i < layout.columns(); ++i) {
+          EXPECT_NEAR(kept.input(g, i)[p], scene.seen(g, p, i), kFloatSum) << g << " " << i;
+        }
+        for (std::int64_t r = 0; r < layout.rows(); ++r) {
+          EXPECT_NEAR(kept.target(g * layout.rows() + r)[p], scene.target(g, p, r, true), kFloatSum)
+              << g << " " << r;
+        }
+      }
     }
   }
 }
 
-TEST(GatherLayer, KeepsNoSamplesUnlessAskedAndNoMoreThanThereAre) {
-  const Scene scene(kConv);
-  EXPECT_EQ(scene.gather({.positions = kAllInOneChunk}).samples.count, 0);
-  EXPECT_EQ(scene.gather({.positions = kAllInOneChunk, .kept_positions = 5000}).samples.count,
-            scene.positions());
+TEST(GatherLayer, KeepsWholeMultiplesAndOnlyWhenAsked) {
+  const Scene scene(kTransposed);
+  ASSERT_EQ(scene.positions(), 105);
+  const auto kept = [&](std::int64_t wanted) {
+    return scene.gather({.positions = kAllInOneChunk, .kept_positions = wanted}).samples.count;
+  };
+  EXPECT_EQ(kept(0), 0);
+  EXPECT_EQ(kept(kKept - 1), 0);
+  EXPECT_EQ(kept(5000), kKept) << "105 positions hold one multiple";
 }
 
 TEST(GatherLayer, DrawsAsManyPositionsAsAskedEvenlyOverTheSamples) {
-  const Scene scene(kConv);
-  const GatheredLayer few = scene.gather({.positions = 12, .kept_positions = 12, .seed = 1});
-  EXPECT_EQ(few.moments.count, 12);
-  // Each drawn position is one of the sample's: its input column is found among all of them.
-  const std::int64_t n = scene.layout().columns();
-  for (std::int64_t p = 0; p < 12; ++p) {
-    int matches = 0;
-    for (std::int64_t q = 0; q < scene.positions_of_sample(); ++q) {
+  const Scene scene(kTransposed);
+  constexpr std::int64_t kDrawn = 22;  // of the 35 of each sample
+  GatherOptions options{.positions = 3 * kDrawn, .kept_positions = kKept, .seed = 1};
+  const GatheredLayer few = scene.gather(options);
+  EXPECT_EQ(few.moments.count, 3 * kDrawn);
+  for (std::int64_t p = 0; p < kKept; ++p) {  // each is one of its sample's positions
+    bool found = false;
+    for (std::int64_t q = 0; q < scene.positions_of_sample() && !found; ++q) {
       double difference = 0.0;
-      for (std::int64_t c = 0; c < n; ++c) {
-        difference += std::abs(few.samples.inputs[static_cast<std::size_t>(p * n + c)] -
-                               scene.seen(0, p / 4 * scene.positions_of_sample() + q, c));
+      for (std::int64_t c = 0; c < scene.layout().columns(); ++c) {
+        difference += std::abs(few.samples.input(0, c)[p] -
+                               scene.seen(0, p / kDrawn * scene.positions_of_sample() + q, c));
       }
-      matches += difference < kFloatSum ? 1 : 0;
+      found = difference < kFloatSum;
     }
-    EXPECT_EQ(matches, 1) << p;
+    EXPECT_TRUE(found) << p;
   }
-  const GatheredLayer other = scene.gather({.positions = 12, .kept_positions = 12, .seed = 2});
-  EXPECT_NE(few.samples.inputs, other.samples.inputs) << "the seed draws";
+  options.seed = 2;
+  EXPECT_NE(few.samples.inputs, scene.gather(options).samples.inputs) << "the seed draws";
 }
 
 TEST(GatherLayer, SameBytesForAnyNumberOfThreads) {
   for (const Case& c : kCases) {
     SCOPED_TRACE(name_of(c));
     const Scene scene(c);
-    GatherOptions options{.positions = 30, .kept_positions = 20, .seed = 3};
+    GatherOptions options{.positions = 66, .kept_positions = kKept, .seed = 3};
     const GatheredLayer one = scene.gather(options);
     options.threads = 3;
     const GatheredLayer three = scene.gather(options);

@@ -17,8 +17,9 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr Clamp kRelu{0.0F, kInfinity};
-/// Every fourth position is held out, as the header says.
-constexpr std::int64_t kHeldOut = 4;
+constexpr std::int64_t kCount = quant::LayerSamples::kMultiple;
+/// The last quarter of the positions is held out.
+constexpr std::int64_t kHeldOut = kCount / 4;
 
 /// Samples of a layer and a rounding of it to start from.
 struct Layer {
@@ -26,22 +27,53 @@ struct Layer {
   std::int64_t groups = 1;
   std::int64_t rows = 1;
   std::int64_t columns = 1;
-  quant::LayerSamples samples;
+  std::int64_t count = 0;
+  std::vector<float> inputs;   // [groups, count, columns]
+  std::vector<float> targets;  // [groups, count, rows]
   RoundedLayer rounded;
   std::vector<float> bias;
 
-  ClampedError refine(Clamp clamp, bool moves_bias = true, int threads = 1) {
-    return refine_clamped(samples, clamp, grid, groups, rows, columns, rounded, bias, moves_bias,
-                          threads);
+  /// In the layout of the contract; `side_by_side`: column j of all groups, then column j + 1.
+  [[nodiscard]] quant::LayerSamples samples(bool side_by_side) const {
+    quant::LayerSamples samples;
+    samples.count = count;
+    samples.group_stride = side_by_side ? 1 : columns;
+    samples.column_stride = side_by_side ? groups : 1;
+    samples.inputs.resize(inputs.size());
+    samples.targets.resize(targets.size());
+    for (std::int64_t g = 0; g < groups; ++g) {
+      for (std::int64_t p = 0; p < count; ++p) {
+        for (std::int64_t c = 0; c < columns; ++c) {
+          const std::int64_t number = g * samples.group_stride + c * samples.column_stride;
+          samples.inputs[static_cast<std::size_t>(number * count + p)] =
+              inputs[static_cast<std::size_t>((g * count + p) * columns + c)];
+        }
+        for (std::int64_t r = 0; r < rows; ++r) {
+          samples.targets[static_cast<std::size_t>((g * rows + r) * count + p)] =
+              targets[static_cast<std::size_t>((g * count + p) * rows + r)];
+        }
+      }
+    }
+    return samples;
+  }
+
+  ClampedError refine(Clamp clamp, bool moves_bias = true, int threads = 1,
+                      bool side_by_side = false) {
+    return refine_clamped(samples(side_by_side), clamp, grid, groups, rows, columns, rounded, bias,
+                          moves_bias, threads);
   }
 };
 
-/// One weight of scale 1 and bias 0 that starts at `code`.
+/// One weight of scale 1 and bias 0 that starts at `code`; the pattern of samples repeats.
 Layer one_weight(std::int32_t code, const std::vector<float>& inputs,
                  const std::vector<float>& targets) {
   Layer layer;
   layer.grid.type = DType::kInt4;
-  layer.samples = {static_cast<std::int64_t>(inputs.size()), inputs, targets};
+  layer.count = kCount;
+  for (std::size_t p = 0; p < static_cast<std::size_t>(kCount); ++p) {
+    layer.inputs.push_back(inputs[p % inputs.size()]);
+    layer.targets.push_back(targets[p % targets.size()]);
+  }
   layer.rounded.scale = {1.0F};
   layer.rounded.zero_point = {0};
   layer.rounded.codes = {code};
@@ -61,20 +93,19 @@ double slow_error(const Layer& layer, Clamp clamp, std::int64_t group, std::int6
   };
   const std::int64_t output = group * layer.rows + row;
   double error = 0.0;
-  for (std::int64_t p = 0; p < layer.samples.count; ++p) {
-    const bool held_out = p % kHeldOut == kHeldOut - 1;
+  for (std::int64_t p = 0; p < layer.count; ++p) {
+    const bool held_out = p >= layer.count / 4 * 3;
     if (part != Part::kAll && held_out != (part == Part::kHeldOut)) continue;
     double y = layer.bias[static_cast<std::size_t>(output)];
     for (std::int64_t c = 0; c < layer.columns; ++c) {
       const std::size_t s = testing::scale_index(sizes, layer.grid, output, c);
       const auto at = static_cast<std::size_t>(output * layer.columns + c);
-      const auto x =
-          static_cast<std::size_t>((group * layer.samples.count + p) * layer.columns + c);
+      const auto x = static_cast<std::size_t>((group * layer.count + p) * layer.columns + c);
       y += static_cast<double>(layer.rounded.codes[at] - layer.rounded.zero_point[s]) *
-           layer.rounded.scale[s] * layer.samples.inputs[x];
+           layer.rounded.scale[s] * layer.inputs[x];
     }
-    const auto t = static_cast<std::size_t>((group * layer.samples.count + p) * layer.rows + row);
-    const double difference = clamped(layer.samples.targets[t]) - clamped(y);
+    const auto t = static_cast<std::size_t>((group * layer.count + p) * layer.rows + row);
+    const double difference = clamped(layer.targets[t]) - clamped(y);
     error += difference * difference;
   }
   return error;
@@ -82,7 +113,7 @@ double slow_error(const Layer& layer, Clamp clamp, std::int64_t group, std::int6
 
 double slow_power(const Layer& layer, Clamp clamp) {
   double power = 0.0;
-  for (const float target : layer.samples.targets) {
+  for (const float target : layer.targets) {
     const double goal = std::min(std::max(target, clamp.low), clamp.high);
     power += goal * goal;
   }
@@ -157,28 +188,29 @@ TEST(RefineClamped, WhatClipHidesAboveCostsNothing) {
 }
 
 TEST(RefineClamped, NothingChangesWhenTheHeldOutPositionsDisagree) {
-  // Positions 3 and 7 are held out and content with code 1, all others want 2.
-  Layer layer = one_weight(1, {1, 1, 1, 1, 1, 1, 1, 1}, {2, 2, 2, 1, 2, 2, 2, 1});
+  // Those held out are content with code 1, all others want 2.
+  Layer layer = one_weight(1, {1}, {2});
+  std::fill(layer.targets.end() - kHeldOut, layer.targets.end(), 1.0F);
   const ClampedError error = layer.refine(kRelu);
   EXPECT_EQ(error.rows_changed, 0);
   EXPECT_EQ(error.after, error.before);
-  EXPECT_DOUBLE_EQ(error.before, 6.0 / 26.0);
+  EXPECT_DOUBLE_EQ(error.before, 48.0 / (4.0 * 48.0 + 16.0));
   EXPECT_EQ(layer.rounded.codes[0], 1);
   EXPECT_EQ(layer.bias[0], 0.0F);
 }
 
-TEST(RefineClamped, FewerThanFourSamplesChangeNothing) {
-  Layer layer = one_weight(1, {1, 2, 3}, {2, 4, 6});
+TEST(RefineClamped, NoSamplesChangeNothing) {
+  Layer layer = one_weight(1, {1}, {2});
+  layer.count = 0;
+  layer.inputs.clear();
+  layer.targets.clear();
   EXPECT_EQ(layer.refine(kRelu).rows_changed, 0);
   EXPECT_EQ(layer.rounded.codes[0], 1);
-  Layer none = one_weight(1, {}, {});
-  EXPECT_EQ(none.refine(kRelu).rows_changed, 0);
 }
 
 TEST(RefineClamped, CodesStayOnTheirGrid) {
   const auto end = [](std::int32_t code, float wanted, bool strict, float range_factor) {
-    std::vector<float> targets(8, wanted);
-    Layer layer = one_weight(code, std::vector<float>(8, 1.0F), targets);
+    Layer layer = one_weight(code, {1.0F}, {wanted});
     layer.grid.strict = strict;
     layer.grid.range_factor = range_factor;
     (void)layer.refine({-kInfinity, kInfinity}, false);
@@ -219,7 +251,7 @@ Layer random_layer(const GridSpec& grid, std::int64_t groups, std::int64_t rows,
   layer.columns = columns;
   layer.rounded = round_layer(problem, grid, nearest);
   layer.bias.assign(static_cast<std::size_t>(groups * rows), 0.1F);
-  layer.samples.count = count;
+  layer.count = count;
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;
   for (std::int64_t g = 0; g < groups; ++g) {
@@ -227,14 +259,14 @@ Layer random_layer(const GridSpec& grid, std::int64_t groups, std::int64_t rows,
       const float common = normal(random);
       std::vector<float> x;
       for (std::int64_t c = 0; c < columns; ++c) x.push_back(common + 0.3F * normal(random));
-      layer.samples.inputs.insert(layer.samples.inputs.end(), x.begin(), x.end());
+      layer.inputs.insert(layer.inputs.end(), x.begin(), x.end());
       for (std::int64_t r = 0; r < rows; ++r) {
         float target = 0.1F;
         for (std::int64_t c = 0; c < columns; ++c) {
           target += problem.weights[static_cast<std::size_t>((g * rows + r) * columns + c)] *
                     x[static_cast<std::size_t>(c)];
         }
-        layer.samples.targets.push_back(target);
+        layer.targets.push_back(target);
       }
     }
   }
@@ -247,7 +279,7 @@ constexpr double kFloatOutputs = 1e-4;
 TEST(RefineClamped, EveryRowGetsBetterWhereItIsFittedAndHeldOut) {
   for (const GridSpec& grid : many_specs()) {
     SCOPED_TRACE(static_cast<int>(grid.type) * 10 + static_cast<int>(grid.granularity));
-    const Layer before = random_layer(grid, 2, 11, 12, 203, 3);
+    const Layer before = random_layer(grid, 2, 11, 12, 3 * kCount, 3);
     Layer after = before;
     const ClampedError error = after.refine(kRelu);
     double sum_before = 0.0;
@@ -286,11 +318,12 @@ TEST(RefineClamped, ComesCloseToBruteForce) {
   double refined = 0.0;
   double optimum = 0.0;
   for (unsigned seed = 1; seed <= 20; ++seed) {
-    Layer layer = random_layer(spec(DType::kInt4, Granularity::kChannel), 1, 1, 3, 64, 100 + seed);
+    Layer layer =
+        random_layer(spec(DType::kInt4, Granularity::kChannel), 1, 1, 3, kCount, 100 + seed);
     // Hidden positions whose x^ went wrong: what they ask for must not count.
     for (std::size_t p = 0; p < 64; p += 3) {
-      layer.samples.targets[p] = -5.0F;
-      for (std::size_t c = 0; c < 3; ++c) layer.samples.inputs[p * 3 + c] -= 2.0F;
+      layer.targets[p] = -5.0F;
+      for (std::size_t c = 0; c < 3; ++c) layer.inputs[p * 3 + c] -= 2.0F;
     }
     Layer trial = layer;
     double least = std::numeric_limits<double>::infinity();
@@ -311,13 +344,22 @@ TEST(RefineClamped, ComesCloseToBruteForce) {
   EXPECT_LT(refined - optimum, 0.6 * (start - optimum));
 }
 
+TEST(RefineClamped, BothOrdersOfColumnsGiveTheSame) {
+  Layer one = random_layer(spec(DType::kInt4, Granularity::kChannel), 9, 1, 9, kCount, 6);
+  Layer other = one;
+  EXPECT_GT(one.refine(kRelu).rows_changed, 0);
+  (void)other.refine(kRelu, true, 1, true);
+  EXPECT_EQ(other.rounded.codes, one.rounded.codes);
+  EXPECT_EQ(other.bias, one.bias);
+}
+
 TEST(RefineClamped, SameBytesForAnyNumberOfThreads) {
   struct Sizes {
     std::int64_t groups, rows, columns;
   };
   for (const Sizes& sizes : {Sizes{1, 41, 20}, Sizes{9, 1, 9}, Sizes{3, 10, 7}}) {
     Layer one = random_layer(spec(DType::kInt4, Granularity::kChannel), sizes.groups, sizes.rows,
-                             sizes.columns, 100, 5);
+                             sizes.columns, 2 * kCount, 5);
     const Layer start = one;
     const ClampedError expected = one.refine(kRelu, true, 1);
     EXPECT_GT(expected.rows_changed, 0);
