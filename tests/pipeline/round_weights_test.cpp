@@ -393,6 +393,29 @@ TEST(RoundWeights, BiasCorrectionAloneTakesTheMeanError) {
   }
 }
 
+TEST(RoundWeights, BlockModeTakesWhatTheResidualLost) {
+  // Behind the Relu the mean error of the first layer is back, and the Add passes it on: only the
+  // mode that knows of the Add takes it into the second bias: measured 11 times less.
+  const Shape plane = {1, 8, 6, 6};
+  const Scene scene(RandomNet(9)
+                        .input("x", plane)
+                        .weight("w1", {8, 8, 1, 1})
+                        .weight("b1", {8})
+                        .weight("w2", {8, 8, 1, 1})
+                        .weight("b2", {8})
+                        .node("Conv", {"x", "w1", "b1"}, "c1", plane)
+                        .node("Relu", {"c1"}, "r1", plane)
+                        .node("Conv", {"r1", "w2", "b2"}, "c2", plane)
+                        .node("Add", {"c2", "r1"}, "sum", plane)
+                        .node("GlobalAveragePool", {"sum"}, "y", {1, 8, 1, 1})
+                        .finish({"y"}),
+                    four_bits());
+  const DataRounding sequential = bias_only(RoundingMode::kSequential);
+  const DataRounding block = bias_only(RoundingMode::kBlock);
+  const double left = scene.mean_error(scene.run(&sequential));
+  EXPECT_LT(scene.mean_error(scene.run(&block)) * 3.0, left);
+}
+
 TEST(RoundWeights, BiasesStayWhenTheyMayNotMove) {
   const Scene scene(small_cnn(), four_bits());
   const Result nearest = scene.nearest();
