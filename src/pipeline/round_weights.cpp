@@ -56,6 +56,7 @@ void uncentre(LayerMoments& moments, const std::vector<float>& bias) {
     for (std::int64_t i = 0; i < n; ++i) {
       for (std::int64_t j = 0; j < n; ++j) gram[i * n + j] += static_cast<float>(mean[i] * mean[j]);
     }
+    if (moments.cross.empty()) continue;
     for (std::int64_t r = 0; r < moments.rows; ++r) {
       const auto output = static_cast<std::size_t>(g * moments.rows + r);
       const double target = moments.target_mean[output] - (bias.empty() ? 0.0F : bias[output]);
@@ -278,7 +279,7 @@ class WeightRounder {
     const TensorPolicy& policy = plan_.tensors.at(step.weight);
     const bool moves_bias = options_.correct_bias && !step.bias.empty();
     const std::vector<double> mean = moments.mean;
-    if (!moves_bias && !moments.cross.empty()) uncentre(moments, layer.bias);
+    if (!moves_bias) uncentre(moments, layer.bias);
 
     weights::LayerProblem problem;
     problem.groups = moments.groups;
