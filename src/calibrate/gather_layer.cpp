@@ -141,7 +141,8 @@ class LayerGatherer {
     return static_cast<std::int64_t>(positions.size());
   }
 
-  /// Elements of a value of the layer's output shape: channels first for convolutions, last else.
+  /// Elements of a value of the layer's output shape: outputs [batch, output, plane] for
+  /// convolutions and W x, [position, output] else.
   void gather_addend(const Tensor& addend, std::int64_t all,
                      const std::vector<std::int64_t>& positions, std::vector<float>& out) const {
     const std::int64_t outputs = layer_.layout.groups() * layer_.layout.rows();
@@ -150,13 +151,16 @@ class LayerGatherer {
                   format("node '{}': value of shape {} is added to {} positions of {} outputs",
                          layer_.node.name(), shape_text(addend.shape()), all, outputs));
     }
-    const bool channels_first = layer_.node.is("Conv") || layer_.node.is("ConvTranspose");
-    const std::int64_t plane = channels_first ? all / addend.shape()[0] : 1;
-    const std::int64_t stride = channels_first ? plane : 1;
+    std::int64_t plane = 1;
+    if (layer_.node.is("Conv") || layer_.node.is("ConvTranspose")) {
+      plane = all / addend.shape()[0];
+    } else if (layer_.layout.weight_input() == 0) {
+      plane = addend.shape().back();
+    }
     const float* const data = addend.data<float>().data();
     for (const std::int64_t position : positions) {
       const float* const from = data + position / plane * outputs * plane + position % plane;
-      for (std::int64_t c = 0; c < outputs; ++c) out.push_back(from[c * stride]);
+      for (std::int64_t c = 0; c < outputs; ++c) out.push_back(from[c * plane]);
     }
   }
 

@@ -158,6 +158,30 @@ bool widen_weight_scales(std::span<const float> bias, float activation_scale, En
   return changed;
 }
 
+/// Constants that are quantized like activations: embedding tables, second operands. What lies
+/// beyond the grid saturates wherever it is read (attention masks) and stays as it is.
+void put_operands_on_grid(graph::Graph& graph, const QuantPlan& plan,
+                          const EncodingTable& encodings) {
+  for (const auto& [name, policy] : plan.tensors) {
+    const Tensor* constant = graph.find_initializer(name);
+    const auto encoding = encodings.tensors.find(name);
+    if (policy.role != Role::kActivation || constant == nullptr ||
+        constant->dtype() != DType::kFloat32 || encoding == encodings.tensors.end()) {
+      continue;
+    }
+    const Tensor on_grid = fake_quantize_tensor(*constant, encoding->second);
+    const auto before = constant->data<float>();
+    std::vector<float> values(on_grid.data<float>().begin(), on_grid.data<float>().end());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const double value = before[i];
+      const bool inside =
+          value >= encoding->second.range_min() && value <= encoding->second.range_max();
+      if (!inside) values[i] = before[i];
+    }
+    graph.set_initializer(name, Tensor::from<float>(constant->shape(), values));
+  }
+}
+
 }  // namespace
 
 std::vector<WeightReport> quantize_weights(graph::Graph& graph, const QuantPlan& plan,
@@ -182,6 +206,7 @@ std::vector<WeightReport> quantize_weights(graph::Graph& graph, const QuantPlan&
     encodings.tensors[work[i].first] = std::move(done[i].encoding);
     reports.push_back(std::move(done[i].report));
   }
+  put_operands_on_grid(graph, plan, encodings);
   return reports;
 }
 

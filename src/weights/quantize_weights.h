@@ -22,10 +22,11 @@ struct WeightReport {
   double min_max_sqnr_db = 0;  ///< the same for min-max nearest rounding: what clip search gained
 };
 
-/// Chooses the encodings of all weights of the plan and puts the weights of `graph` on their grids.
+/// Chooses the encodings of all weights of the plan and puts the weights of `graph` on their grids,
+/// and so the constants that are quantized like activations.
 ///
-/// Afterwards nearest rounding with the returned encodings reproduces the weights bit for bit.
-/// @param encodings  gains an entry for each weight
+/// Afterwards nearest rounding with the encodings reproduces all these constants bit for bit.
+/// @param encodings  holds those of activations and constant operands; gains one for each weight
 /// @throws Error(kInvalidModel) naming a weight with NaN or infinite values
 [[nodiscard]] std::vector<WeightReport> quantize_weights(graph::Graph& graph,
                                                          const quant::QuantPlan& plan,

@@ -50,6 +50,22 @@ TEST(QuantizeWeights, PerChannelByHand) {
   EXPECT_FLOAT_EQ(values[2], 1.27F);
 }
 
+TEST(QuantizeWeights, ConstantOperandsGoOnTheirGridAndSaturatedOnesStay) {
+  Graph graph;
+  graph.add_initializer(
+      "table", Tensor::from<float>({5}, std::vector<float>{0.126F, 2.49F, -1.0F, -10000.0F, 9.0F}));
+  QuantPlan plan;
+  plan.tensors["table"].role = Role::kActivation;
+  EncodingTable encodings;
+  Encoding& encoding = encodings.tensors["table"];
+  encoding.scale = {0.25F};  // -1 ... 62.75
+  encoding.zero_point = {4};
+  EXPECT_TRUE(quantize_weights(graph, plan, encodings, {}, silent_progress()).empty());
+  const Tensor expected =
+      Tensor::from<float>({5}, std::vector<float>{0.25F, 2.5F, -1.0F, -10000.0F, 9.0F});
+  EXPECT_EQ(*graph.find_initializer("table"), expected);
+}
+
 TEST(QuantizeWeights, RangeFactorLeavesTheHighestCodesUnused) {
   Graph graph;
   graph.add_initializer("w", Tensor::from<float>({1, 2}, std::vector<float>{3.2639F, -3.2639F}));
