@@ -86,7 +86,7 @@ class Equalizer {
     const GroupProblem built =
         make_scale_problem(graph_, plan_, group, table_, gains_, bounds, options_.problem);
     row.clipped = built.clipped;
-    const ScaleSolution solution = search_scales(built.problem);
+    const ScaleSolution solution = search_scales(built.problem, options_.threads);
     const bool small = row.error_after <= options_.large_error;
     const double promise = small ? options_.promised_share : options_.promised_share_large;
     if (!(solution.noise < promise * solution.noise_before)) return false;
@@ -113,7 +113,7 @@ class Equalizer {
   [[nodiscard]] std::vector<Candidate> measure_strengths(const ScaleGroup& group,
                                                          const ScaleProblem& problem,
                                                          const ScaleSolution& solution) const {
-    const CandidateError measure = meter_(graph_, group);
+    const CandidateError measure = meter_(graph_, group, gains_);
     std::vector<Candidate> candidates = {{}};
     for (const double strength : options_.strengths) candidates.push_back({strength});
     const auto measure_from = [&](std::size_t first) {
@@ -197,7 +197,7 @@ class Equalizer {
   const GroupMeter& meter_;
   const EqualizationOptions& options_;
   std::vector<ScaleGroup> groups_;
-  std::map<std::string, Values> gains_;
+  ChannelGains gains_;
   std::vector<EqualizedGroup> rows_;
   std::vector<Values> totals_;
 };

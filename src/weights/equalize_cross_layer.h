@@ -13,13 +13,14 @@
 
 namespace hexquant::weights {
 
-/// Relative output error of a graph when the tensors of one group alone are quantized; called from
-/// several threads at once.
+/// Relative error of what a group's consumers compute, or of the whole graph, when the tensors of
+/// the group alone are quantized; called from several threads at once.
 using CandidateError = std::function<double(const graph::Graph& candidate)>;
 /// Prepares the measurement of `group` in `graph`: the candidates will differ from `graph` in the
-/// scales of this group only.
-using GroupMeter =
-    std::function<CandidateError(const graph::Graph& graph, const ScaleGroup& group)>;
+/// scales of this group only. Called from one thread, for groups in graph order, round by round;
+/// between two calls the graph changes in the scales of the group of the last call only.
+using GroupMeter = std::function<CandidateError(const graph::Graph& graph, const ScaleGroup& group,
+                                                const ChannelGains& gains)>;
 
 struct EqualizationOptions {
   /// Shares of the best log-scales that are tried; 0 is always a candidate.

@@ -16,7 +16,7 @@ using graph::Graph;
 
 /// The error of the whole net with all weights rounded: it sees the group, and nothing hides it.
 GroupMeter whole_net_meter(const Graph& reference, const std::vector<runtime::Feeds>& feeds) {
-  return [&reference, &feeds](const Graph&, const ScaleGroup&) {
+  return [&reference, &feeds](const Graph&, const ScaleGroup&, const ChannelGains&) {
     return [&reference, &feeds](const Graph& candidate) {
       return relative_difference(reference, round_weights(candidate), feeds);
     };
@@ -111,7 +111,7 @@ TEST(EqualizeCrossLayer, RefusesWhatTheMeasurementDoesNotConfirm) {
   Graph changed = graph;
   ChannelTable table = observe(graph, random_feeds(graph, 4, 17));
   const quant::QuantPlan plan = simple_plan(graph, Granularity::kTensor);
-  const GroupMeter unmoved = [](const Graph&, const ScaleGroup&) {
+  const GroupMeter unmoved = [](const Graph&, const ScaleGroup&, const ChannelGains&) {
     return [](const Graph&) { return 0.5; };
   };
   const auto groups = equalize_cross_layer(changed, plan, table, unmoved, {}, silent_progress());
