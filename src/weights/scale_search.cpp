@@ -320,9 +320,9 @@ class Descent {
 
   void run(Values u, ScaleSolution& best) {
     // Scales within 1 % change the noise by less than its model is worth.
-    constexpr double kFirstStep = 0.25;
+    constexpr double kFirstStep = 0.4;
     constexpr double kLastStep = 0.005;
-    constexpr int kSteps = 240;
+    constexpr int kSteps = 100;
     first_.assign(u.size(), 0.0);
     second_.assign(u.size(), 0.0);
     consider(u, best);
