@@ -25,7 +25,7 @@ using weights::ScaleGroup;
 
 /// Samples of each group's measurement, and of the whole model's.
 constexpr std::int64_t kGroupSamples = 8;
-constexpr std::int64_t kModelSamples = 32;
+constexpr std::int64_t kModelSamples = 16;
 /// The whole model's error must fall to this share (1 dB): EfficientNet-Lite0 per channel, whose
 /// channels need no equalization, moves by 8 % either way from one rounding to the next.
 constexpr double kAcceptedShare = 0.8;

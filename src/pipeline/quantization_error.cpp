@@ -146,6 +146,7 @@ Graph quantized_graph(Graph graph, const QuantPlan& plan, const QuantizeOptions&
   const quant::EncodingTable activations = encodings;
   weights::WeightOptions weight_options = options.weights;
   weight_options.threads = judge.threads;
+  weight_options.clip_search = weight_options.clip_search && search;
   (void)weights::quantize_weights(graph, plan, encodings, weight_options, silent_progress());
   if (rounding) {
     (void)round_weights(prepared, graph, plan, encodings, statistics, samples,

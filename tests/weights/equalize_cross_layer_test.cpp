@@ -94,6 +94,18 @@ TEST(EqualizeCrossLayer, UnevenNetGainsAFactorOfThirty) {
   }
 }
 
+TEST(EqualizeCrossLayer, ErrorsAfterAreThoseOfTheResult) {
+  for (unsigned seed = 3; seed < 7; ++seed) {
+    const Graph graph = uneven_net(seed, 2.0F);
+    const auto feeds = random_feeds(graph, 4, 17);
+    for (const int threads : {1, 3}) {
+      const Outcome outcome = equalized(graph, feeds, threads);
+      const double error = relative_difference(graph, round_weights(outcome.graph), feeds);
+      for (const EqualizedGroup& group : outcome.groups) EXPECT_EQ(group.error_after, error);
+    }
+  }
+}
+
 TEST(EqualizeCrossLayer, NeverWorseThanBefore) {
   for (unsigned seed = 20; seed < 32; ++seed) {
     const Graph graph = uneven_net(seed, static_cast<float>(seed % 4) * 0.5F);
