@@ -22,6 +22,10 @@ using quant::Role;
 using weights::ChannelGains;
 using weights::ScaleGroup;
 
+/// A group whose first error is above this is measured at the outputs of the model: what large
+/// errors do there does not follow from small ones' gains.
+constexpr double kFarError = 0.004;
+
 /// Nodes in front of the first producer of a group.
 std::size_t cut_before(const Graph& graph, const ScaleGroup& group) {
   const std::set<std::string> producers(group.producers.begin(), group.producers.end());
@@ -54,9 +58,9 @@ std::vector<std::string> values_at(const Graph& graph, std::size_t cut) {
   return known;
 }
 
-/// The nodes between the producers of a group and its consumers, and the values that these nodes
-/// read from elsewhere.
-std::vector<std::string> inputs_of(const Graph& graph, const ScaleGroup& group) {
+/// What the nodes between the producers of a group and `outputs` read from elsewhere.
+std::vector<std::string> inputs_of(const Graph& graph, const ScaleGroup& group,
+                                   const std::vector<std::string>& outputs) {
   const std::set<std::string> producers(group.producers.begin(), group.producers.end());
   std::unordered_set<std::string> behind;
   for (const Node& node : graph.nodes()) {
@@ -64,7 +68,7 @@ std::vector<std::string> inputs_of(const Graph& graph, const ScaleGroup& group) 
     for (const std::string& input : node.inputs()) inside = inside || behind.contains(input);
     if (inside) behind.insert(node.outputs().begin(), node.outputs().end());
   }
-  std::unordered_set<std::string> wanted(group.consumers.begin(), group.consumers.end());
+  std::unordered_set<std::string> wanted(outputs.begin(), outputs.end());
   std::set<std::string> inputs;
   for (auto node = graph.nodes().rbegin(); node != graph.nodes().rend(); ++node) {
     bool needed = false;
@@ -81,6 +85,26 @@ std::vector<std::string> inputs_of(const Graph& graph, const ScaleGroup& group) 
     }
   }
   return {inputs.begin(), inputs.end()};
+}
+
+/// Outputs of the model that depend on a group and can be compared; its consumers if there are
+/// none.
+std::vector<std::string> outputs_of(const Graph& graph, const ScaleGroup& group) {
+  std::unordered_set<std::string> behind(group.producers.begin(), group.producers.end());
+  for (const Node& node : graph.nodes()) {
+    for (const std::string& input : node.inputs()) {
+      if (!behind.contains(input)) continue;
+      behind.insert(node.outputs().begin(), node.outputs().end());
+      break;
+    }
+  }
+  std::vector<std::string> outputs;
+  for (const std::string& output : graph.outputs()) {
+    const graph::ValueType* type = graph.find_type(output);
+    const bool is_float = type != nullptr && type->dtype == DType::kFloat32;
+    if (behind.contains(output) && is_float) outputs.push_back(output);
+  }
+  return outputs.empty() ? group.consumers : outputs;
 }
 
 /// The part of a plan that concerns a group: its activations, the weights of its layers and their
@@ -115,9 +139,11 @@ struct OutputChannels {
 
 OutputChannels channels_of(const Graph& graph, const ChannelGains& gains, const std::string& value,
                            const Shape& shape) {
-  const auto layer = graph::LinearLayer::find(graph, *graph.producer(value));
-  const graph::ChannelLayout& layout = layer->output_layout();
   OutputChannels channels;
+  channels.gain = {1.0};
+  const auto layer = graph::LinearLayer::find(graph, *graph.producer(value));
+  if (!layer || gains.empty()) return channels;
+  const graph::ChannelLayout& layout = layer->output_layout();
   channels.gain.assign(static_cast<std::size_t>(layout.channels), 1.0);
   const auto found = gains.find(value);
   if (found != gains.end() && !found->second.empty()) {
@@ -207,16 +233,29 @@ void GroupErrorMeter::move_to(const Graph& graph, std::size_t cut) {
 weights::CandidateError GroupErrorMeter::measure(const Graph& graph, const ScaleGroup& group,
                                                  const ChannelGains& gains) {
   move_to(graph, cut_before(graph, group));
+  const auto seen = far_.find(group.producers.front());
+  if (seen != far_.end() && seen->second)
+    return measure_at(graph, group, outputs_of(graph, group), {});
+  weights::CandidateError near = measure_at(graph, group, group.consumers, gains);
+  if (seen != far_.end()) return near;
+  const bool far = near(graph) > kFarError;
+  far_.emplace(group.producers.front(), far);
+  return far ? measure_at(graph, group, outputs_of(graph, group), {}) : near;
+}
+
+weights::CandidateError GroupErrorMeter::measure_at(const Graph& graph, const ScaleGroup& group,
+                                                    const std::vector<std::string>& outputs,
+                                                    const ChannelGains& gains) const {
   auto measurement = std::make_shared<GroupMeasurement>();
   measurement->options = options_;
   measurement->plan = plan_of_group(graph, plan_, group);
-  measurement->outputs = group.consumers;
-  const std::vector<std::string> inputs = inputs_of(graph, group);
+  measurement->outputs = outputs;
+  const std::vector<std::string> inputs = inputs_of(graph, group, outputs);
   const auto count = static_cast<std::size_t>(stream_->samples());
   measurement->feeds.resize(count);
   measurement->expected.resize(count);
   std::vector<std::string> values = inputs;
-  values.insert(values.end(), group.consumers.begin(), group.consumers.end());
+  values.insert(values.end(), outputs.begin(), outputs.end());
   calibrate::ValueStream::Reader(*stream_, graph, values)
       .read(0, stream_->samples(), [&](std::int64_t sample, const std::vector<Tensor>& results) {
         const auto s = static_cast<std::size_t>(sample);
@@ -229,9 +268,9 @@ weights::CandidateError GroupErrorMeter::measure(const Graph& graph, const Scale
   for (const auto& [name, tensor] : measurement->feeds.front()) {
     measurement->inputs.emplace(name, type_of(tensor));
   }
-  for (std::size_t o = 0; o < group.consumers.size(); ++o) {
+  for (std::size_t o = 0; o < outputs.size(); ++o) {
     measurement->channels.push_back(
-        channels_of(graph, gains, group.consumers[o], measurement->expected.front()[o].shape()));
+        channels_of(graph, gains, outputs[o], measurement->expected.front()[o].shape()));
   }
   return [measurement](const Graph& candidate) { return measurement->error(candidate); };
 }

@@ -28,14 +28,19 @@ class GroupErrorMeter {
                   const data::Dataset& dataset, std::int64_t samples, int threads);
 
   /// Error of the outputs of the consumers: sum of gain E[(y - y_q)^2] over their channels, divided
-  /// by that of gain E[y^2]. Between two calls `graph` may change in the scales of the group of the
-  /// last call only.
+  /// by that of gain E[y^2]; where that is large at the first look, and for that group from then
+  /// on, the same at the outputs of the model, without gains. Between two calls `graph` may change
+  /// in the scales of the group of the last call only.
   /// @param gains  how much noise of a channel matters (see channel_gains.h)
   [[nodiscard]] weights::CandidateError measure(const graph::Graph& graph,
                                                 const weights::ScaleGroup& group,
                                                 const weights::ChannelGains& gains);
 
  private:
+  [[nodiscard]] weights::CandidateError measure_at(const graph::Graph& graph,
+                                                   const weights::ScaleGroup& group,
+                                                   const std::vector<std::string>& outputs,
+                                                   const weights::ChannelGains& gains) const;
   void move_to(const graph::Graph& graph, std::size_t cut);
 
   const QuantizeOptions& options_;
@@ -45,6 +50,7 @@ class GroupErrorMeter {
   int threads_;
   std::size_t cut_ = 0;  ///< nodes before the values that the stream holds
   std::optional<calibrate::ValueStream> stream_;
+  std::map<std::string, bool> far_;  ///< by first producer: measured at the model's outputs
 };
 
 }  // namespace hexquant::pipeline
