@@ -153,8 +153,7 @@ ChannelTable channel_table(const quant::Statistics& statistics) {
   return table;
 }
 
-std::map<std::string, std::vector<double>> channel_gains(const Graph& graph,
-                                                         const ChannelTable& table) {
+ChannelGains channel_gains(const Graph& graph, const ChannelTable& table) {
   return GainPass(graph, table).run();
 }
 

@@ -17,6 +17,8 @@ struct ChannelStatistics {
   std::vector<double> mean_square;  ///< E[x^2]
 };
 using ChannelTable = std::map<std::string, ChannelStatistics>;
+/// By value: a number for each channel, or one that holds for all.
+using ChannelGains = std::map<std::string, std::vector<double>>;
 
 /// The values of `statistics` that have channel moments.
 [[nodiscard]] ChannelTable channel_table(const quant::Statistics& statistics);
@@ -29,7 +31,6 @@ using ChannelTable = std::map<std::string, ChannelStatistics>;
 /// its signal (from mean and variance of their inputs, where the table has them), through other
 /// operations unchanged. Only ratios between channels mean
 /// something. A vector of one element holds for all channels.
-[[nodiscard]] std::map<std::string, std::vector<double>> channel_gains(const graph::Graph& graph,
-                                                                       const ChannelTable& table);
+[[nodiscard]] ChannelGains channel_gains(const graph::Graph& graph, const ChannelTable& table);
 
 }  // namespace hexquant::weights

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/parallel.h"
+#include "graph/subgraph.h"
 #include "hexquant/error.h"
 
 namespace hexquant::weights {
@@ -46,6 +47,7 @@ class Equalizer {
       row.channels = group.channels;
       row.error_before = row.error_after = std::numeric_limits<double>::quiet_NaN();
       rows_.push_back(std::move(row));
+      stale_.push_back(false);
       totals_.emplace_back(static_cast<std::size_t>(group.channels), 1.0);
     }
   }
@@ -60,12 +62,17 @@ class Equalizer {
         stage.step();
         if (round > 0 && !concerns(groups_[i], touched) && !concerns(groups_[i], changed)) continue;
         if (!improve(i)) continue;
-        changed.insert(groups_[i].producers.begin(), groups_[i].producers.end());
-        changed.insert(groups_[i].consumers.begin(), groups_[i].consumers.end());
+        std::set<std::string> layers(groups_[i].producers.begin(), groups_[i].producers.end());
+        layers.insert(groups_[i].consumers.begin(), groups_[i].consumers.end());
+        for (std::size_t k = 0; k < groups_.size(); ++k) {
+          if (k != i && concerns(groups_[k], layers)) stale_[k] = true;
+        }
+        changed.merge(layers);
       }
       if (changed.empty()) break;
       touched = std::move(changed);
     }
+    measure_again();
     for (std::size_t i = 0; i < groups_.size(); ++i) finish_row(i);
     return std::move(rows_);
   }
@@ -82,11 +89,11 @@ class Equalizer {
     const ScaleGroup& group = groups_[i];
     EqualizedGroup& row = rows_[i];
     std::map<std::string, ChannelBounds> bounds;
-    if (!group.clips.empty()) bounds = channel_bounds(graph_);
+    if (!group.clips.empty()) bounds = bounds_before(group);
     const GroupProblem built =
         make_scale_problem(graph_, plan_, group, table_, gains_, bounds, options_.problem);
     row.clipped = built.clipped;
-    const ScaleSolution solution = search_scales(built.problem);
+    const ScaleSolution solution = search_scales(built.problem, options_.threads);
     const bool small = row.error_after <= options_.large_error;
     const double promise = small ? options_.promised_share : options_.promised_share_large;
     if (!(solution.noise < promise * solution.noise_before)) return false;
@@ -94,6 +101,7 @@ class Equalizer {
     const double before = candidates.front().error;
     if (std::isnan(row.error_before)) row.error_before = before;
     row.error_after = before;
+    stale_[i] = false;
     const Candidate* best = best_candidate(candidates);
     row.rejected = best == nullptr && row.strength == 0.0;
     if (best == nullptr) return false;
@@ -113,9 +121,8 @@ class Equalizer {
   [[nodiscard]] std::vector<Candidate> measure_strengths(const ScaleGroup& group,
                                                          const ScaleProblem& problem,
                                                          const ScaleSolution& solution) const {
-    const CandidateError measure = meter_(graph_, group);
-    std::vector<Candidate> candidates = {{}};
-    for (const double strength : options_.strengths) candidates.push_back({strength});
+    const CandidateError measure = meter_(graph_, group, gains_);
+    std::vector<Candidate> candidates = {{0.0}, {1.0}};
     const auto measure_from = [&](std::size_t first) {
       const auto count = static_cast<std::int64_t>(candidates.size() - first);
       parallel_for(count, options_.threads, [&](std::int64_t k) {
@@ -130,8 +137,8 @@ class Equalizer {
     };
     measure_from(0);
     const std::size_t measured = candidates.size();
-    if (candidates.front().error > options_.large_error) {
-      for (const double strength : options_.more_strengths) candidates.push_back({strength});
+    if (candidates.front().error > options_.large_error || best_candidate(candidates) == nullptr) {
+      for (const double strength : options_.strengths) candidates.push_back({strength});
       measure_from(measured);
     }
     return candidates;
@@ -179,6 +186,32 @@ class Equalizer {
     }
   }
 
+  /// Interval arithmetic of what the Clips of a group read.
+  [[nodiscard]] std::map<std::string, ChannelBounds> bounds_before(const ScaleGroup& group) const {
+    std::vector<std::string> read;
+    for (const ClipLimit& clip : group.clips) read.push_back(graph_.producer(clip.value)->input(0));
+    return channel_bounds(graph::extract_subgraph(graph_, graph_.inputs(), read));
+  }
+
+  /// The errors after of groups whose neighbours have changed since they were looked at.
+  void measure_again() {
+    std::vector<std::pair<std::size_t, CandidateError>> waiting;
+    const auto flush = [&] {
+      parallel_for(static_cast<std::int64_t>(waiting.size()), options_.threads,
+                   [&](std::int64_t k) {
+                     const auto& [row, measure] = waiting[static_cast<std::size_t>(k)];
+                     rows_[row].error_after = measure(graph_);
+                   });
+      waiting.clear();
+    };
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+      if (!stale_[i] || std::isnan(rows_[i].error_before)) continue;
+      waiting.emplace_back(i, meter_(graph_, groups_[i], gains_));
+      if (waiting.size() >= static_cast<std::size_t>(options_.threads)) flush();
+    }
+    flush();
+  }
+
   void finish_row(std::size_t i) {
     constexpr double kUnity = 1e-3;
     double smallest = std::numeric_limits<double>::infinity();
@@ -197,9 +230,10 @@ class Equalizer {
   const GroupMeter& meter_;
   const EqualizationOptions& options_;
   std::vector<ScaleGroup> groups_;
-  std::map<std::string, Values> gains_;
+  ChannelGains gains_;
   std::vector<EqualizedGroup> rows_;
   std::vector<Values> totals_;
+  std::vector<bool> stale_;  // a neighbour changed since the last measurement
 };
 
 }  // namespace

@@ -1,8 +1,13 @@
 #include "weights/scale_search.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdint>
 #include <limits>
+#include <utility>
+
+#include "core/parallel.h"
 
 namespace hexquant::weights {
 namespace {
@@ -55,6 +60,45 @@ void find_maximum(const Values& range, const Values& factor, std::size_t first, 
   out.value = largest * std::pow(sum, 1.0 / std::ldexp(1.0, softness));
 }
 
+double dot(const double* a, const double* b, std::size_t count) {
+  constexpr std::size_t kLanes = 8;
+  std::array<double, kLanes> lanes{};
+  std::size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += a[i + lane] * b[i + lane];
+  }
+  double sum = 0.0;
+  for (; i < count; ++i) sum += a[i] * b[i];
+  for (const double lane : lanes) sum += lane;
+  return sum;
+}
+
+/// The weight ranges of a consumer raised to a power, relative to the largest of their row: the
+/// soft maxima of all rows are then one matrix times the powers of the scales.
+class PoweredRows {
+ public:
+  PoweredRows(const ScaleProblem::Consumer& consumer, int softness) {
+    for (const auto& row : consumer.rows) {
+      const double largest = *std::max_element(row.range.begin(), row.range.end());
+      largest_.push_back(largest);
+      first_.push_back(ratios_.size());
+      for (const double range : row.range) {
+        const double ratio = largest > 0.0 ? power(range / largest, softness) : 0.0;
+        ratios_.push_back(ratio < kSmallest ? 0.0 : ratio);
+      }
+    }
+  }
+  [[nodiscard]] double largest(std::size_t row) const { return largest_[row]; }
+  [[nodiscard]] const double* ratios(std::size_t row) const { return ratios_.data() + first_[row]; }
+
+ private:
+  /// No scale within the limits lifts less than this to the maximum, and subnormals are slow.
+  static constexpr double kSmallest = 1e-280;
+  Values largest_;
+  std::vector<std::size_t> first_;
+  Values ratios_;
+};
+
 /// Noise and its gradient by u at one point.
 class Evaluation {
  public:
@@ -62,7 +106,9 @@ class Evaluation {
       : problem_(problem),
         scale_(problem.channels()),
         inverse_(problem.channels()),
-        gradient_(problem.channels()) {}
+        gradient_(problem.channels()),
+        powered_scale_(problem.channels()),
+        pull_(problem.channels()) {}
 
   double run(const Values& u, int softness) {
     softness_ = softness;
@@ -74,7 +120,14 @@ class Evaluation {
     double noise = 0.0;
     for (const auto& producer : problem_.producers) noise += add_producer(producer);
     for (const auto& activation : problem_.activations) noise += add_activation(activation);
-    for (const auto& consumer : problem_.consumers) noise += add_consumer(consumer);
+    if (softness == kHard) {
+      for (const auto& consumer : problem_.consumers) noise += add_consumer_hard(consumer);
+      return noise;
+    }
+    prepare_powers(softness);
+    for (std::size_t i = 0; i < problem_.consumers.size(); ++i) {
+      noise += add_consumer(problem_.consumers[i], powered_rows_[i]);
+    }
     return noise;
   }
   [[nodiscard]] const Values& gradient() const noexcept { return gradient_; }
@@ -122,33 +175,109 @@ class Evaluation {
     return noise;
   }
 
-  double add_consumer(const ScaleProblem::Consumer& consumer) {
+  /// The noise with true maxima, without its gradient.
+  double add_consumer_hard(const ScaleProblem::Consumer& consumer) {
     double noise = 0.0;
     const double unit = 1.0 / (consumer.levels * consumer.levels);
+    RowEnergy energy(consumer, inverse_);
     for (const auto& row : consumer.rows) {
       if (row.importance == 0.0) continue;
-      find_maximum(row.range, scale_, row.first, softness_, first_);
-      const double factor = row.importance * unit * first_.value * first_.value;
-      double own = 0.0;
+      double step = 0.0;
       for (std::size_t i = 0; i < row.range.size(); ++i) {
-        const std::size_t c = row.first + i;
-        const double part = factor * consumer.energy[c] * inverse_[c] * inverse_[c];
-        own += part;
-        gradient_[c] -= 2.0 * part;
+        step = std::max(step, row.range[i] * scale_[row.first + i]);
       }
-      for (std::size_t i = 0; i < row.range.size(); ++i) {
-        gradient_[row.first + i] += 2.0 * own * first_.share[i];
-      }
-      noise += own;
+      noise += row.importance * unit * step * step * energy.of(row);
     }
     return noise;
   }
+
+  double add_consumer(const ScaleProblem::Consumer& consumer, const PoweredRows& powered) {
+    double noise = 0.0;
+    const double unit = 1.0 / (consumer.levels * consumer.levels);
+    const double root = 2.0 / std::ldexp(1.0, softness_);
+    std::fill(pull_.begin(), pull_.end(), 0.0);
+    RowEnergy energy(consumer, inverse_);
+    for (std::size_t r = 0; r < consumer.rows.size(); ++r) {
+      const auto& row = consumer.rows[r];
+      if (row.importance == 0.0) continue;
+      const double* const ratios = powered.ratios(r);
+      const std::size_t count = row.range.size();
+      const double sum = dot(ratios, powered_scale_.data() + row.first, count);
+      if (sum == 0.0) continue;
+      const double largest = powered.largest(r);
+      const double factor = row.importance * unit * largest * largest * std::pow(sum, root);
+      const double own = factor * energy.of(row);
+      energy.add(factor);
+      double* const pull = pull_.data() + row.first;
+      const double part = 2.0 * own / sum;
+      for (std::size_t i = 0; i < count; ++i) pull[i] += part * ratios[i];
+      noise += own;
+    }
+    for (std::size_t c = 0; c < pull_.size(); ++c) {
+      gradient_[c] += pull_[c] * powered_scale_[c] -
+                      2.0 * energy.factor(c) * consumer.energy[c] * inverse_[c] * inverse_[c];
+    }
+    return noise;
+  }
+
+  void prepare_powers(int softness) {
+    if (powered_softness_ != softness) {
+      powered_rows_.clear();
+      for (const auto& consumer : problem_.consumers)
+        powered_rows_.emplace_back(consumer, softness);
+      powered_softness_ = softness;
+    }
+    for (std::size_t c = 0; c < scale_.size(); ++c) powered_scale_[c] = power(scale_[c], softness);
+  }
+
+  /// sum of energy_c / s_c^2 over the channels of a row: rows with the same channels follow each
+  /// other; and the sum of their factors, by channel.
+  class RowEnergy {
+   public:
+    RowEnergy(const ScaleProblem::Consumer& consumer, const Values& inverse)
+        : consumer_(consumer), inverse_(inverse), factor_(inverse.size(), 0.0) {}
+    double of(const ScaleProblem::Row& row) {
+      if (row.first == first_ && row.range.size() == count_) return sum_;
+      flush();
+      first_ = row.first;
+      count_ = row.range.size();
+      sum_ = 0.0;
+      for (std::size_t c = first_; c < first_ + count_; ++c) {
+        sum_ += consumer_.energy[c] * inverse_[c] * inverse_[c];
+      }
+      return sum_;
+    }
+    /// @pre `of(row)` was the last call
+    void add(double factor) { pending_ += factor; }
+    double factor(std::size_t channel) {
+      flush();
+      return factor_[channel];
+    }
+
+   private:
+    void flush() {
+      if (pending_ == 0.0) return;
+      for (std::size_t c = first_; c < first_ + count_; ++c) factor_[c] += pending_;
+      pending_ = 0.0;
+    }
+    const ScaleProblem::Consumer& consumer_;
+    const Values& inverse_;
+    Values factor_;
+    std::size_t first_ = 0;
+    std::size_t count_ = 0;
+    double sum_ = 0.0;
+    double pending_ = 0.0;
+  };
 
   const ScaleProblem& problem_;
   int softness_ = kHard;
   Values scale_;
   Values inverse_;
   Values gradient_;
+  Values powered_scale_;
+  Values pull_;
+  int powered_softness_ = kHard;
+  std::vector<PoweredRows> powered_rows_;  // of each consumer
   Maximum first_;
   Maximum second_;
 };
@@ -191,9 +320,9 @@ class Descent {
 
   void run(Values u, ScaleSolution& best) {
     // Scales within 1 % change the noise by less than its model is worth.
-    constexpr double kFirstStep = 0.25;
+    constexpr double kFirstStep = 0.4;
     constexpr double kLastStep = 0.005;
-    constexpr int kSteps = 240;
+    constexpr int kSteps = 100;
     first_.assign(u.size(), 0.0);
     second_.assign(u.size(), 0.0);
     consider(u, best);
@@ -246,14 +375,20 @@ double total_noise(const ScaleProblem& problem, const std::vector<double>& log_s
   return Evaluation(problem).run(log_scale, kHard);
 }
 
-ScaleSolution search_scales(const ScaleProblem& problem) {
+ScaleSolution search_scales(const ScaleProblem& problem, int threads) {
   ScaleSolution best;
   best.log_scale.assign(problem.channels(), 0.0);
   best.noise_before = total_noise(problem, best.log_scale);
   best.noise = best.noise_before;
-  Descent descent(problem);
-  descent.run(Values(problem.channels(), 0.0), best);
-  descent.run(balanced_ranges(problem), best);
+  std::array<ScaleSolution, 2> found = {best, best};
+  parallel_for(2, threads, [&](std::int64_t i) {
+    const Values even(problem.channels(), 0.0);
+    Descent(problem).run(i == 0 ? even : balanced_ranges(problem),
+                         found.at(static_cast<std::size_t>(i)));
+  });
+  for (ScaleSolution& solution : found) {
+    if (solution.noise < best.noise) best = std::move(solution);
+  }
   return best;
 }
 

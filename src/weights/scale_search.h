@@ -62,7 +62,7 @@ struct ScaleSolution {
 
 /// Minimises the noise within the limits: gradient steps on its logarithm with a soft maximum that
 /// hardens, from u = 0 and from the ranges' balance sqrt(r1 r2) / r2 of data-free quantization
-/// (Nagel et al., arXiv:1906.04721, eq. 11); deterministic.
-[[nodiscard]] ScaleSolution search_scales(const ScaleProblem& problem);
+/// (Nagel et al., arXiv:1906.04721, eq. 11), on up to two threads. The same for any number of them.
+[[nodiscard]] ScaleSolution search_scales(const ScaleProblem& problem, int threads = 1);
 
 }  // namespace hexquant::weights

@@ -16,7 +16,7 @@ using graph::Graph;
 
 /// The error of the whole net with all weights rounded: it sees the group, and nothing hides it.
 GroupMeter whole_net_meter(const Graph& reference, const std::vector<runtime::Feeds>& feeds) {
-  return [&reference, &feeds](const Graph&, const ScaleGroup&) {
+  return [&reference, &feeds](const Graph&, const ScaleGroup&, const ChannelGains&) {
     return [&reference, &feeds](const Graph& candidate) {
       return relative_difference(reference, round_weights(candidate), feeds);
     };
@@ -94,6 +94,18 @@ TEST(EqualizeCrossLayer, UnevenNetGainsAFactorOfThirty) {
   }
 }
 
+TEST(EqualizeCrossLayer, ErrorsAfterAreThoseOfTheResult) {
+  for (unsigned seed = 3; seed < 7; ++seed) {
+    const Graph graph = uneven_net(seed, 2.0F);
+    const auto feeds = random_feeds(graph, 4, 17);
+    for (const int threads : {1, 3}) {
+      const Outcome outcome = equalized(graph, feeds, threads);
+      const double error = relative_difference(graph, round_weights(outcome.graph), feeds);
+      for (const EqualizedGroup& group : outcome.groups) EXPECT_EQ(group.error_after, error);
+    }
+  }
+}
+
 TEST(EqualizeCrossLayer, NeverWorseThanBefore) {
   for (unsigned seed = 20; seed < 32; ++seed) {
     const Graph graph = uneven_net(seed, static_cast<float>(seed % 4) * 0.5F);
@@ -111,7 +123,7 @@ TEST(EqualizeCrossLayer, RefusesWhatTheMeasurementDoesNotConfirm) {
   Graph changed = graph;
   ChannelTable table = observe(graph, random_feeds(graph, 4, 17));
   const quant::QuantPlan plan = simple_plan(graph, Granularity::kTensor);
-  const GroupMeter unmoved = [](const Graph&, const ScaleGroup&) {
+  const GroupMeter unmoved = [](const Graph&, const ScaleGroup&, const ChannelGains&) {
     return [](const Graph&) { return 0.5; };
   };
   const auto groups = equalize_cross_layer(changed, plan, table, unmoved, {}, silent_progress());
