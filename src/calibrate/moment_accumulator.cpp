@@ -52,21 +52,25 @@ void MomentAccumulator::centre(std::vector<float>& values, std::int64_t count, s
                                std::vector<float>& shift, std::vector<double>& sum) const {
   const bool first = shift.empty();
   if (first) shift.resize(unsigned_size(moments_.groups * width));
-  parallel_for(moments_.groups, threads_, [&](std::int64_t g) {
-    float* const rows = values.data() + g * count * width;
-    float* const offset = shift.data() + g * width;
-    std::vector<double> total(unsigned_size(width));
+  const std::int64_t parts = (width + kPart - 1) / kPart;
+  parallel_for(moments_.groups * parts, threads_, [&](std::int64_t task) {
+    const std::int64_t g = task / parts;
+    const std::int64_t begin = task % parts * kPart;
+    const std::int64_t columns = std::min(kPart, width - begin);
+    float* const rows = values.data() + g * count * width + begin;
+    float* const offset = shift.data() + g * width + begin;
+    std::vector<double> total(unsigned_size(columns));
     for (std::int64_t p = 0; p < count; ++p) {
-      for (std::int64_t c = 0; c < width; ++c) total[unsigned_size(c)] += rows[p * width + c];
+      for (std::int64_t c = 0; c < columns; ++c) total[unsigned_size(c)] += rows[p * width + c];
     }
-    for (std::int64_t c = 0; c < width; ++c) {
+    for (std::int64_t c = 0; c < columns; ++c) {
       double& column = total[unsigned_size(c)];
       if (first) offset[c] = static_cast<float>(column / static_cast<double>(count));
       column -= static_cast<double>(offset[c]) * static_cast<double>(count);
-      sum[unsigned_size(g * width + c)] += column;
+      sum[unsigned_size(g * width + begin + c)] += column;
     }
     for (std::int64_t p = 0; p < count; ++p) {
-      for (std::int64_t c = 0; c < width; ++c) rows[p * width + c] -= offset[c];
+      for (std::int64_t c = 0; c < columns; ++c) rows[p * width + c] -= offset[c];
     }
   });
 }

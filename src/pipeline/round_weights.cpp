@@ -186,8 +186,10 @@ class WeightRounder {
       float_side.addend = step.add->input(addend);
       quantized_side.addend = node_named(quantized, step.add->name()).input(addend);
     }
-    const std::int64_t positions =
-        std::max(options_.positions, kPositionsPerColumn * step.layout.columns());
+    // A depthwise layer has few columns and many matrices.
+    const std::int64_t usual =
+        step.layout.groups() > 1 ? options_.positions / 2 : options_.positions;
+    const std::int64_t positions = std::max(usual, kPositionsPerColumn * step.layout.columns());
     return calibrate::gather_layer({prepared_, *step.node, step.layout, layer.weights, layer.bias},
                                    float_side, quantized_side,
                                    {.positions = positions,

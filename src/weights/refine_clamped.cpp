@@ -13,7 +13,8 @@ namespace {
 
 /// Rows that share a pass over the inputs: their outputs stay in a second-level cache.
 constexpr std::int64_t kRowsOfTask = 8;
-constexpr int kSweeps = 4;
+/// The second sweep finds a tenth of what the first did.
+constexpr int kSweeps = 2;
 /// A change must save this share of the row's error: less is noise of the samples.
 constexpr double kLeastGain = 1e-5;
 
