@@ -117,6 +117,16 @@ def text(value, percent=False, digits=4):
     return f"{100 * value:.2f} %" if percent else f"{value:.{digits}f}"
 
 
+def write_csv(path, rows):
+    """Raw rows of a table; no path, no file."""
+    if not path:
+        return
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program")
@@ -140,11 +150,7 @@ def main():
                   f"{text(row['quantized'], row['percent'])} | "
                   f"{text(row['change'], row['percent'])} | {text(row['sqnr_db'], digits=1)} dB | "
                   f"{row['samples']} | {row['seconds']:.1f} |", flush=True)
-    if options.csv:
-        with options.csv.open("w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0].keys())
-            writer.writeheader()
-            writer.writerows(rows)
+    write_csv(options.csv, rows)
     return 0
 
 

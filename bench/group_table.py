@@ -8,12 +8,11 @@ activations, which the HTP demands of groups. Needs nothing but the standard lib
 """
 
 import argparse
-import csv
 import pathlib
 import sys
 import tempfile
 
-from accuracy_table import row_of, run, text
+from accuracy_table import row_of, run, text, write_csv
 
 GROUPS = ["--weight-bits", "4", "--granularity", "group:32"]
 TABLES = ["--layer-bits", "op:Gather=8"]
@@ -73,11 +72,7 @@ def main():
             print(f"| {model} | {description} | {row['metric']} | {text(row['float'])} | "
                   f"{text(row['quantized'])} | {row['quantized'] / row['float']:.4f} | "
                   f"{text(row['sqnr_db'], digits=1)} dB | {row['seconds']:.1f} |", flush=True)
-    if options.csv:
-        with options.csv.open("w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0].keys())
-            writer.writeheader()
-            writer.writerows(rows)
+    write_csv(options.csv, rows)
     return 0
 
 

@@ -128,6 +128,7 @@ std::vector<LayerStep> find_layer_steps(const Graph& graph, const QuantPlan& pla
     step.data_input = layout->weight_input() == 1 ? 0 : 1;
     const auto policy = plan.tensors.find(step.weight);
     if (policy == plan.tensors.end() || policy->second.role != quant::Role::kWeight) continue;
+    if (policy->second.fixed_encoding || policy->second.fixed_range) continue;  // the user's
     if (graph.uses(step.weight).size() != 1 || !seen.insert(step.weight).second) continue;
     step.bias = find_bias(graph, plan, node, step.weight);
     find_followers(graph, order, step);

@@ -57,13 +57,7 @@ weights::GridSpec grid_of(const TensorPolicy& policy) {
 
 Encoding encoding_of(const TensorPolicy& policy, const quant::WeightMatrix& layout,
                      const RoundedLayer& rounded) {
-  Encoding encoding;
-  encoding.type = policy.type;
-  encoding.symmetric = policy.symmetric;
-  encoding.strict = policy.strict;
-  encoding.granularity = policy.granularity;
-  encoding.axis = policy.granularity == Granularity::kTensor ? 0 : policy.axis;
-  encoding.block_size = policy.granularity == Granularity::kGroup ? policy.block_size : 0;
+  Encoding encoding = quant::empty_encoding(policy);
   encoding.scale = layout.to_scale_order(rounded.scale, policy.granularity);
   encoding.zero_point = layout.to_scale_order(rounded.zero_point, policy.granularity);
   if (policy.block_scale_bits > 0) {

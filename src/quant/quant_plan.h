@@ -79,6 +79,9 @@ struct QuantPlan {
   Findings findings;
 };
 
+/// A policy as an encoding whose scales and zero points are still to be filled in.
+[[nodiscard]] Encoding empty_encoding(const TensorPolicy& policy);
+
 /// The numbers that belong to a plan.
 struct EncodingTable {
   std::map<std::string, Encoding> tensors;

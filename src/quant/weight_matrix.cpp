@@ -12,7 +12,7 @@ std::optional<WeightMatrix> WeightMatrix::find(const graph::Graph& graph, const 
   if (weight == nullptr || weight->dtype() != DType::kFloat32 || weight->empty()) return {};
   const Shape& shape = weight->shape();
   if (node.is("Conv") || node.is("ConvTranspose")) {
-    if (shape.size() < 3) return {};
+    if (shape.size() != 3 && shape.size() != 4) return {};
     matrix.groups_ = node.int_attribute("group", 1);
     if (matrix.groups_ < 1 || shape[0] % matrix.groups_ != 0) return {};
     for (std::size_t i = 2; i < shape.size(); ++i) matrix.taps_ *= shape[i];

@@ -55,21 +55,9 @@ Range min_max_range(std::span<const float> values) {
   return range;
 }
 
-/// The policy as an encoding without numbers yet; scale_layout needs the right number of scales.
-Encoding empty_encoding(const TensorPolicy& policy) {
-  Encoding encoding;
-  encoding.type = policy.type;
-  encoding.symmetric = policy.symmetric;
-  encoding.strict = policy.strict;
-  encoding.granularity = policy.granularity;
-  encoding.axis = policy.granularity == Granularity::kTensor ? 0 : policy.axis;
-  encoding.block_size = policy.granularity == Granularity::kGroup ? policy.block_size : 0;
-  return encoding;
-}
-
 Encoding weight_encoding(const Tensor& weight, const TensorPolicy& policy, bool clip_search) {
   if (policy.fixed_encoding) return *policy.fixed_encoding;
-  Encoding encoding = empty_encoding(policy);
+  Encoding encoding = quant::empty_encoding(policy);
   std::int64_t scales = 1;
   for (const std::int64_t dim : quant::scale_shape(weight.shape(), encoding)) scales *= dim;
   encoding.scale.assign(static_cast<std::size_t>(scales), 1.0F);

@@ -82,6 +82,7 @@ TEST(WeightMatrix, GemmAndMatMulOnEitherSide) {
 
 TEST(WeightMatrix, AbsentWhereTheLayerIsNoPlainProduct) {
   EXPECT_FALSE(matrix_of(layer("MatMul", {2, 2, 3}))) << "batched";
+  EXPECT_FALSE(matrix_of(layer("Conv", {2, 2, 1, 1, 1}))) << "no columns are gathered in 3-D";
   EXPECT_FALSE(matrix_of(layer("Gemm", {2, 3}, {{"alpha", 0.5F}})));
   EXPECT_FALSE(matrix_of(layer("Add", {2, 3})));
   EXPECT_FALSE(matrix_of(layer("Conv", {3, 2, 1, 1}, {{"group", std::int64_t{2}}})))
