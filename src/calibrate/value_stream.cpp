@@ -13,14 +13,6 @@
 namespace hexquant::calibrate {
 namespace {
 
-graph::ValueType type_of(const Tensor& tensor) {
-  graph::ValueType type;
-  type.dtype = tensor.dtype();
-  type.shape.emplace();
-  for (const std::int64_t dim : tensor.shape()) type.shape->push_back({dim, ""});
-  return type;
-}
-
 /// Dimensions in which the two differ become free; another rank makes the shape unknown.
 void widen(graph::ValueType& type, const Shape& shape) {
   if (!type.shape) return;
@@ -112,7 +104,7 @@ std::int64_t ValueStream::held_bytes() const noexcept {
 
 std::map<std::string, graph::ValueType> ValueStream::held_types() const {
   std::map<std::string, graph::ValueType> types;
-  for (const auto& [name, tensor] : held_.front()) types[name] = type_of(tensor);
+  for (const auto& [name, tensor] : held_.front()) types[name] = graph::type_of(tensor);
   for (const Values& values : held_) {
     for (const auto& [name, tensor] : values) widen(types[name], tensor.shape());
   }

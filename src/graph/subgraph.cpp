@@ -89,6 +89,14 @@ class Extraction {
 
 }  // namespace
 
+ValueType type_of(const Tensor& tensor) {
+  ValueType type;
+  type.dtype = tensor.dtype();
+  type.shape.emplace();
+  for (const std::int64_t dim : tensor.shape()) type.shape->push_back({dim, ""});
+  return type;
+}
+
 Graph extract_subgraph(const Graph& graph, const std::vector<std::string>& inputs,
                        const std::vector<std::string>& outputs) {
   std::map<std::string, ValueType> given;

@@ -22,4 +22,7 @@ namespace hexquant::graph {
                                            const std::map<std::string, ValueType>& inputs,
                                            const std::vector<std::string>& outputs);
 
+/// Type of a value that is at hand: all dimensions fixed.
+[[nodiscard]] ValueType type_of(const Tensor& tensor);
+
 }  // namespace hexquant::graph

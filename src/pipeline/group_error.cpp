@@ -207,14 +207,6 @@ struct GroupMeasurement {
   }
 };
 
-graph::ValueType type_of(const Tensor& tensor) {
-  graph::ValueType type;
-  type.dtype = tensor.dtype();
-  type.shape.emplace();
-  for (const std::int64_t dim : tensor.shape()) type.shape->push_back({dim, ""});
-  return type;
-}
-
 }  // namespace
 
 GroupErrorMeter::GroupErrorMeter(const QuantizeOptions& options, const QuantPlan& plan,
@@ -266,7 +258,7 @@ weights::CandidateError GroupErrorMeter::measure_at(const Graph& graph, const Sc
             results.begin() + static_cast<std::ptrdiff_t>(inputs.size()), results.end());
       });
   for (const auto& [name, tensor] : measurement->feeds.front()) {
-    measurement->inputs.emplace(name, type_of(tensor));
+    measurement->inputs.emplace(name, graph::type_of(tensor));
   }
   for (std::size_t o = 0; o < outputs.size(); ++o) {
     measurement->channels.push_back(

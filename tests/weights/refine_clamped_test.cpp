@@ -15,6 +15,8 @@
 namespace hexquant::weights {
 namespace {
 
+using testing::spec;
+
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr Clamp kRelu{0.0F, kInfinity};
 constexpr std::int64_t kCount = quant::LayerSamples::kMultiple;
@@ -220,14 +222,6 @@ TEST(RefineClamped, CodesStayOnTheirGrid) {
   EXPECT_EQ(end(-6, -30.0F, false, 1.0F), -8);
   EXPECT_EQ(end(-6, -30.0F, true, 1.0F), -7);
   EXPECT_EQ(end(5, 30.0F, false, 7.0F / 6.0F), 6) << "the highest code stays unused";
-}
-
-GridSpec spec(DType type, Granularity granularity, std::int64_t block_size = 0) {
-  GridSpec grid;
-  grid.type = type;
-  grid.granularity = granularity;
-  grid.block_size = block_size;
-  return grid;
 }
 
 std::vector<GridSpec> many_specs() {

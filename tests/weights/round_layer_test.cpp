@@ -17,18 +17,11 @@ namespace {
 
 using testing::random_problem;
 using testing::slow_error;
+using testing::spec;
 using testing::values_of;
 
 /// Sums of float products against sums of doubles, relative.
 constexpr double kErrorAccuracy = 1e-6;
-
-GridSpec spec(DType type, Granularity granularity, std::int64_t block_size = 0) {
-  GridSpec grid;
-  grid.type = type;
-  grid.granularity = granularity;
-  grid.block_size = block_size;
-  return grid;
-}
 
 std::vector<GridSpec> many_specs() {
   GridSpec asymmetric = spec(DType::kUInt8, Granularity::kTensor);

@@ -11,6 +11,14 @@
 /// Random layers and slow references for the tests of rounding.
 namespace hexquant::weights::testing {
 
+inline GridSpec spec(DType type, Granularity granularity, std::int64_t block_size = 0) {
+  GridSpec grid;
+  grid.type = type;
+  grid.granularity = granularity;
+  grid.block_size = block_size;
+  return grid;
+}
+
 /// H = X^T X / samples of inputs that share a common part, with column strengths from 0.3 to 2.
 inline std::vector<float> correlated_gram(std::int64_t columns, std::int64_t samples,
                                           std::mt19937& random) {
