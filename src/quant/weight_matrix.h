@@ -17,8 +17,8 @@ namespace hexquant::quant {
 /// one constant matrix on either side.
 class WeightMatrix {
  public:
-  /// Absent for other operations, convolutions of more than 2 axes, batched MatMul weights, computed weights, and Gemm with alpha or
-  /// beta other than 1.
+  /// Absent for other operations, convolutions of more than 2 axes, batched MatMul weights,
+  /// computed weights, and Gemm with alpha or beta other than 1.
   [[nodiscard]] static std::optional<WeightMatrix> find(const graph::Graph& graph,
                                                         const graph::Node& node);
 
