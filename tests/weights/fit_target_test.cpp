@@ -10,9 +10,9 @@ quant::LayerMoments moments(std::vector<float> gram, std::vector<float> cross) {
   m.rows = 1;
   m.columns = static_cast<std::int64_t>(cross.size());
   m.count = 100;
+  m.mean.assign(cross.size(), 0.0);
   m.gram = std::move(gram);
   m.cross = std::move(cross);
-  m.mean.assign(cross.size(), 0.0);
   m.target_mean = {0.0};
   return m;
 }
