@@ -30,6 +30,9 @@ set_target_properties(hexquant_app PROPERTIES
 
 install(TARGETS hexquant EXPORT hexquantTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS hexquant_app RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+set_target_properties(hexquant_htp_worker PROPERTIES INSTALL_RPATH "${hexquant_ort_folder}")
+install(TARGETS hexquant_htp_worker
+  RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/hexquant)
 install(DIRECTORY include/hexquant DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 set(hexquant_package ${CMAKE_INSTALL_LIBDIR}/cmake/hexquant)
 install(EXPORT hexquantTargets NAMESPACE hexquant:: DESTINATION ${hexquant_package})

@@ -10,6 +10,7 @@
 
 #include "core/format.h"
 #include "core/parallel.h"
+#include "core/scratch_directory.h"
 #include "evaluate/external_metric.h"
 #include "evaluate/sample_score.h"
 #include "evaluate/session_choice.h"

@@ -12,20 +12,6 @@
 // program reads them and prints a number. docs/methods/metrics.md describes the protocol.
 namespace hexquant::evaluate {
 
-/// A directory of its own under the system's temporary directory, removed with everything in it.
-class ScratchDirectory {
- public:
-  /// @throws Error(kIo)
-  ScratchDirectory();
-  ~ScratchDirectory();
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 /// Outputs of one model on disk:
 ///   manifest.json             {"model", "files", "batch", "outputs": [{"name", "folder"}, ...]}
 ///   output_0/000000.npy, ...  first output for item 0, 1, ... of the data set, `batch` samples

@@ -1,11 +1,13 @@
 #include "runtime/ort_environment.h"
 
+#include <cstdio>
 #include <memory>
 #include <string_view>
 #include <utility>
 
 #include "core/format.h"
 #include "hexquant/error.h"
+#include "runtime/session.h"
 
 namespace hexquant::runtime {
 namespace {
@@ -14,7 +16,18 @@ namespace {
 void ORT_API_CALL discard_log(void*, OrtLoggingLevel, const char*, const char*, const char*,
                               const char*) {}
 
+void ORT_API_CALL print_log(void*, OrtLoggingLevel, const char* /*category*/, const char* /*id*/,
+                            const char* place, const char* message) {
+  std::fprintf(stderr, "[%s] %s\n", place, message);
+}
+
+OrtLoggingFunction log_function = discard_log;
+
 }  // namespace
+
+void log_to_standard_error() {
+  log_function = print_log;
+}
 
 Ort::Env& ort_environment() {
   if (OrtGetApiBase()->GetApi(ORT_API_VERSION) == nullptr) {
@@ -23,7 +36,9 @@ Ort::Env& ort_environment() {
                        OrtGetApiBase()->GetVersionString(), ORT_API_VERSION));
   }
   static Ort::Env environment = [] {
-    Ort::Env created(ORT_LOGGING_LEVEL_ERROR, "hexquant", discard_log, nullptr);
+    const bool prints = log_function == print_log;
+    Ort::Env created(prints ? ORT_LOGGING_LEVEL_VERBOSE : ORT_LOGGING_LEVEL_ERROR, "hexquant",
+                     log_function, nullptr);
     created.DisableTelemetryEvents();
     return created;
   }();

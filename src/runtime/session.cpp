@@ -3,6 +3,7 @@
 #include <onnxruntime_cxx_api.h>
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 #include "core/format.h"
@@ -20,18 +21,44 @@ namespace {
 /// model, where its shape inference sees them.
 constexpr std::size_t kDetachBytes = 4096;
 
+/// Loads the plug-in, once in a process, and lets the session use the first device it offers.
+void append_provider(Ort::SessionOptions& out, const ProviderOptions& provider) {
+  Ort::Env& environment = ort_environment();
+  const auto find_device = [&]() -> std::vector<Ort::ConstEpDevice> {
+    for (const Ort::ConstEpDevice& device : environment.GetEpDevices()) {
+      if (device.EpName() == provider.name) return {device};
+    }
+    return {};
+  };
+  if (find_device().empty()) {
+    environment.RegisterExecutionProviderLibrary(provider.name.c_str(), provider.library);
+  }
+  const std::vector<Ort::ConstEpDevice> devices = find_device();
+  if (devices.empty()) {
+    throw Error(ErrorCode::kMissingComponent,
+                format("{}: offers no device for this machine", provider.library.string()));
+  }
+  out.AppendExecutionProvider_V2(environment, devices,
+                                 std::unordered_map<std::string, std::string>(
+                                     provider.options.begin(), provider.options.end()));
+  for (const auto& [key, value] : provider.session_entries) {
+    out.AddConfigEntry(key.c_str(), value.c_str());
+  }
+}
+
 Ort::SessionOptions make_options(const SessionOptions& options) {
   Ort::SessionOptions out;
   out.SetIntraOpNumThreads(options.threads);
   out.SetInterOpNumThreads(1);
   out.SetExecutionMode(ORT_SEQUENTIAL);
   out.SetGraphOptimizationLevel(options.optimize ? ORT_ENABLE_ALL : ORT_DISABLE_ALL);
-  out.SetLogSeverityLevel(ORT_LOGGING_LEVEL_ERROR);
+  out.SetLogSeverityLevel(options.log_level);
   if (options.threads == 1) out.AddConfigEntry("session.intra_op.allow_spinning", "0");
   if (options.exact_integers && options.integer_kernels && integer_kernels_saturate()) {
     out.AddConfigEntry("session.x64quantprecision", "1");
   }
   if (!options.integer_kernels) out.AddConfigEntry("session.disable_quant_qdq", "1");
+  if (options.provider) append_provider(out, *options.provider);
   return out;
 }
 

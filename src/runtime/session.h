@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,14 @@ namespace hexquant::runtime {
 
 /// Inputs of one inference, by graph input name.
 using Feeds = std::map<std::string, Tensor>;
+
+/// An execution-provider plug-in that a session uses where it can, the CPU elsewhere.
+struct ProviderOptions {
+  std::string name;                                    ///< under which it is registered
+  std::filesystem::path library;                       ///< the plug-in
+  std::map<std::string, std::string> options;          ///< as the provider documents them
+  std::map<std::string, std::string> session_entries;  ///< "session.*" and "ep.*" entries
+};
 
 struct SessionOptions {
   /// Threads inside one inference. 1 keeps results independent of the machine's core count.
@@ -25,6 +34,10 @@ struct SessionOptions {
   /// Replace Q/DQ pairs by integer kernels (8 bits). Off = float kernels between the Q/DQ nodes,
   /// weights dequantized once: what 16-bit and 4-bit codes need, for which there are no kernels.
   bool integer_kernels = true;
+  /// Messages from this level on reach the log (see log_to_standard_error): 0 verbose .. 3 error.
+  int log_level = 3;
+  /// Plug-in to load into this process; only htp_worker does that.
+  std::optional<ProviderOptions> provider = std::nullopt;
 };
 
 struct ValueSpec {
@@ -57,6 +70,10 @@ class Session {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// Prints ONNX Runtime's messages on standard error instead of dropping them. To be called before
+/// the first session of the process; only htp_worker does.
+void log_to_standard_error();
 
 /// Version of the loaded ONNX Runtime library, e.g. "1.32.0".
 [[nodiscard]] std::string runtime_version();

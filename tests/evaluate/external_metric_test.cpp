@@ -110,16 +110,5 @@ TEST(OutputFolder, WritesOneFileForEachOutputAndSample) {
   EXPECT_EQ(manifest["outputs"][1]["folder"], "output_1");
 }
 
-TEST(ScratchDirectory, GoesAway) {
-  std::filesystem::path path;
-  {
-    const ScratchDirectory scratch;
-    path = scratch.path();
-    std::ofstream(path / "file") << "x";
-    EXPECT_TRUE(std::filesystem::exists(path / "file"));
-  }
-  EXPECT_FALSE(std::filesystem::exists(path));
-}
-
 }  // namespace
 }  // namespace hexquant::evaluate
