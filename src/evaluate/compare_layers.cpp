@@ -1,7 +1,7 @@
 #include "evaluate/compare_layers.h"
 
 #include <algorithm>
-#include <optional>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -96,8 +96,9 @@ std::vector<std::size_t> group_ends(const Graph& reference,
 using Layers = std::span<LayerDifference>;
 
 /// Sums of one sample, in the order of `layers`.
-std::vector<Difference> compare_sample(const Layers& layers, const runtime::Session& reference,
-                                       const runtime::Session& quantized,
+std::vector<Difference> compare_sample(const Layers& layers,
+                                       const runtime::InferenceSession& reference,
+                                       const runtime::InferenceSession& quantized,
                                        const data::Sample& sample) {
   const std::vector<Tensor> expected = reference.run(sample);
   const std::vector<Tensor> found = quantized.run(sample);
@@ -132,6 +133,16 @@ std::map<std::string, std::string> match_values(const Graph& reference, const Gr
   return pairs;
 }
 
+std::map<std::string, std::string> activation_values(const Graph& quantized) {
+  std::map<std::string, std::string> pairs;
+  for (const Node& node : quantized.nodes()) {
+    const bool is_activation =
+        is_op(&node, "DequantizeLinear") && quantized.find_initializer(node.input(0)) == nullptr;
+    if (is_activation) pairs.emplace(node.output(), node.output());
+  }
+  return pairs;
+}
+
 std::vector<LayerDifference> compare_layers(const Graph& reference, const Graph& quantized,
                                             const std::map<std::string, std::string>& pairs,
                                             const data::Dataset& dataset,
@@ -150,13 +161,18 @@ std::vector<LayerDifference> compare_layers(const Graph& reference, const Graph&
       expected_names.push_back(layer.tensor);
       found_names.push_back(layer.quantized);
     }
-    std::optional<runtime::Session> expected;
-    std::optional<runtime::Session> found;
+    std::unique_ptr<runtime::InferenceSession> expected;
+    std::unique_ptr<runtime::InferenceSession> found;
+    const auto open = [](const Graph& graph, const std::vector<std::string>& names) {
+      return std::make_unique<runtime::Session>(graph, session_options(graph), names);
+    };
     parallel_for(2, std::min(2, options.threads), [&](std::int64_t i) {
       if (i == 0) {
-        expected.emplace(reference, session_options(reference), expected_names);
+        expected = open(reference, expected_names);
+      } else if (options.open_quantized) {
+        found = options.open_quantized(found_names);
       } else {
-        found.emplace(quantized, session_options(quantized), found_names);
+        found = open(quantized, found_names);
       }
     });
     std::vector<std::vector<Difference>> sums(static_cast<std::size_t>(samples));

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,6 +12,7 @@
 #include "evaluate/difference.h"
 #include "graph/graph.h"
 #include "hexquant/progress.h"
+#include "runtime/inference_session.h"
 
 namespace hexquant::evaluate {
 
@@ -32,12 +35,19 @@ struct LayerDifference {
 [[nodiscard]] std::map<std::string, std::string> match_values(const graph::Graph& reference,
                                                               const graph::Graph& quantized);
 
+/// Every value of a quantized model that comes out of an activation's DequantizeLinear, paired with
+/// itself: to compare two runs of one model.
+[[nodiscard]] std::map<std::string, std::string> activation_values(const graph::Graph& quantized);
+
 struct LayerOptions {
   std::int64_t samples = 0;  ///< at most; 0 = all
   int threads = 1;           ///< results do not depend on it
   /// Tensors read at once, in bytes for each thread: when a model has more, the samples are run
   /// several times. Free dimensions count as 1.
   std::int64_t budget_bytes = 256LL << 20;
+  /// Opens the quantized model with these values as outputs, where it is not to run on the CPU.
+  std::function<std::unique_ptr<runtime::InferenceSession>(const std::vector<std::string>& values)>
+      open_quantized = {};
 };
 
 /// Differences of all paired tensors, in the reference's order (graph inputs first).

@@ -20,7 +20,7 @@ namespace hexquant::evaluate {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using runtime::Session;
+using Session = runtime::InferenceSession;
 using runtime::ValueSpec;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
@@ -31,9 +31,10 @@ double seconds_since(Clock::time_point start) {
 
 struct LoadedModel {
   std::string name;
-  Session session;
+  std::unique_ptr<Session> session;
   /// Index of this model's output that answers the reference's output i.
   std::vector<std::size_t> output_of;
+  std::optional<std::size_t> on_cpu;  ///< index of the same model on the CPU
 };
 
 /// What one item of the data set contributes; merged in order at the end.
@@ -41,8 +42,10 @@ struct ItemRecord {
   std::vector<std::vector<SampleScore>>
       scores;                   ///< by model (reference first), by row of the batch
   std::vector<double> seconds;  ///< by model
-  std::vector<std::vector<Difference>> differences;  ///< by candidate, by output
-  std::vector<RowAgreement> agreements;              ///< by candidate
+  std::vector<std::vector<Difference>> differences;         ///< by candidate, by output
+  std::vector<RowAgreement> agreements;                     ///< by candidate
+  std::vector<std::vector<Difference>> device_differences;  ///< by candidate, by output
+  std::vector<RowAgreement> device_agreements;              ///< by candidate
 };
 
 std::vector<std::string> names_of(const std::vector<ValueSpec>& specs) {
@@ -127,9 +130,9 @@ class Evaluation {
     }
     load_all(reference, candidates);
     if (task_.metric.kind == MetricKind::kPerplexity && task_.token_input.empty()) {
-      task_.token_input = token_input(models_.front().session);
+      task_.token_input = token_input(*models_.front().session);
     }
-    output_ = task_output(task_, models_.front().session);
+    output_ = task_output(task_, *models_.front().session);
     check_labels();
   }
 
@@ -154,26 +157,27 @@ class Evaluation {
   void load_all(const Model& reference, const std::vector<Model>& candidates) {
     std::vector<const Model*> all = {&reference};
     for (const Model& candidate : candidates) all.push_back(&candidate);
-    std::vector<std::optional<Session>> sessions(all.size());
+    std::vector<std::unique_ptr<Session>> sessions(all.size());
     parallel_for(static_cast<std::int64_t>(all.size()), threads_, [&](std::int64_t i) {
       const auto at = static_cast<std::size_t>(i);
-      sessions[at].emplace(open_session(*all[at]));
+      sessions[at] = open_session(*all[at]);
     });
-    for (std::size_t i = 0; i < all.size(); ++i) load(*all[i], std::move(*sessions[i]));
+    for (std::size_t i = 0; i < all.size(); ++i) load(*all[i], std::move(sessions[i]));
   }
 
-  void load(const Model& model, Session session) {
-    models_.push_back({model.name, std::move(session), {}});
+  void load(const Model& model, std::unique_ptr<Session> session) {
+    models_.push_back({model.name, std::move(session), {}, model.on_cpu});
     LoadedModel& loaded = models_.back();
-    check_inputs(models_.front().session, loaded.session, model.name);
-    loaded.output_of = match_outputs(models_.front().session, loaded.session, model.name);
+    HEXQUANT_CHECK(!model.on_cpu || *model.on_cpu + 1 < models_.size(), "on_cpu of " + model.name);
+    check_inputs(*models_.front().session, *loaded.session, model.name);
+    loaded.output_of = match_outputs(*models_.front().session, *loaded.session, model.name);
   }
 
   /// Labels against the number of classes, where the model declares it: before hours of work.
   void check_labels() const {
     if (!task_.scores_labels()) return;
     std::int64_t classes = 1;
-    const std::vector<graph::Dim>& shape = models_.front().session.outputs()[output_].shape;
+    const std::vector<graph::Dim>& shape = models_.front().session->outputs()[output_].shape;
     for (std::size_t i = shape.size() == 1 ? 0 : 1; i < shape.size(); ++i) {
       if (!shape[i].is_fixed()) return;
       classes *= shape[i].value;
@@ -190,7 +194,7 @@ class Evaluation {
   void open_folders() {
     if (task_.metric.kind != MetricKind::kExternal) return;
     scratch_ = std::make_unique<ScratchDirectory>();
-    const auto outputs = names_of(models_.front().session.outputs());
+    const auto outputs = names_of(models_.front().session->outputs());
     for (std::size_t m = 0; m < models_.size(); ++m) {
       folders_.emplace_back(scratch_->path() / format("model_{}", m), models_[m].name, outputs,
                             task_.data->size(), task_.data->batch_size());
@@ -203,7 +207,7 @@ class Evaluation {
     const auto start = Clock::now();
     std::vector<Tensor> outputs;
     try {
-      outputs = models_[model].session.run(sample);
+      outputs = models_[model].session->run(sample);
     } catch (const Error& error) {
       throw Error(error.code(), format("{}: {}: {}", models_[model].name,
                                        task_.data->describe(index), error.what()));
@@ -219,8 +223,10 @@ class Evaluation {
     record.scores.resize(models_.size());
     record.seconds.resize(models_.size());
     record.differences.assign(models_.size() - 1,
-                              std::vector<Difference>(models_.front().session.outputs().size()));
+                              std::vector<Difference>(models_.front().session->outputs().size()));
     record.agreements.resize(models_.size() - 1);
+    record.device_differences = record.differences;
+    record.device_agreements.resize(models_.size() - 1);
     const data::Sample sample = task_.data->load(index);
     const std::vector<Tensor> first = compare_all(index, sample, record);
     if (task_.data_b == nullptr || task_.metric.kind != MetricKind::kSpearmanPairs) return;
@@ -238,19 +244,24 @@ class Evaluation {
   /// Runs all models on one sample, adds to the record, returns each model's scored output.
   std::vector<Tensor> compare_all(std::int64_t index, const data::Sample& sample,
                                   ItemRecord& record) const {
-    const std::vector<Tensor> reference = infer(0, sample, index, record.seconds[0]);
-    const TaskRows reference_rows = task_rows(task_, reference[output_]);
-    record.scores[0] = score_item(task_, index, sample, reference_rows);
-    write_outputs(0, index, reference);
-    std::vector<Tensor> scored = {reference[output_]};
-    for (std::size_t m = 1; m < models_.size(); ++m) {
-      const std::vector<Tensor> outputs = infer(m, sample, index, record.seconds[m]);
-      compare_outputs(m, reference, outputs, record.differences[m - 1]);
-      const TaskRows rows = task_rows(task_, outputs[output_]);
+    std::vector<std::vector<Tensor>> outputs;
+    std::vector<Tensor> scored;
+    for (std::size_t m = 0; m < models_.size(); ++m) {
+      outputs.push_back(infer(m, sample, index, record.seconds[m]));
+      scored.push_back(outputs[m][output_]);
+      const TaskRows rows = task_rows(task_, scored[m]);
       record.scores[m] = score_item(task_, index, sample, rows);
-      record.agreements[m - 1] = compare_rows(task_, index, sample, reference_rows, rows);
-      write_outputs(m, index, outputs);
-      scored.push_back(outputs[output_]);
+      write_outputs(m, index, outputs[m]);
+      if (m == 0) continue;
+      const auto agreement_with = [&](std::size_t other) {
+        return compare_rows(task_, index, sample, task_rows(task_, scored[other]), rows);
+      };
+      compare_outputs(m, outputs[0], outputs[m], record.differences[m - 1]);
+      record.agreements[m - 1] = agreement_with(0);
+      if (const auto on_cpu = models_[m].on_cpu) {
+        compare_outputs(m, outputs[*on_cpu], outputs[m], record.device_differences[m - 1]);
+        record.device_agreements[m - 1] = agreement_with(*on_cpu);
+      }
     }
     return scored;
   }
@@ -267,7 +278,7 @@ class Evaluation {
         into[i].add(reference[i], outputs[i]);
       } catch (const Error& error) {
         throw Error(error.code(), format("{}: output '{}': {}", models_[model].name,
-                                         models_.front().session.outputs()[i].name, error.what()));
+                                         models_.front().session->outputs()[i].name, error.what()));
       }
     }
   }
@@ -313,34 +324,60 @@ class Evaluation {
   CandidateScore compare(std::size_t model, const ModelScore& reference) {
     CandidateScore result;
     result.score = score(model);
-    merge_differences(model, result);
-    RowAgreement rows;
-    for (const ItemRecord& record : records_) {
-      const RowAgreement& one = record.agreements[model - 1];
-      rows.rows += one.rows;
-      rows.agreeing += one.agreeing;
-      rows.kl += one.kl;
+    result.per_output = total_differences(model, &ItemRecord::differences);
+    result.outputs = pooled(result.per_output);
+    const RowAgreement rows = total_agreement(model, &ItemRecord::agreements);
+    result.agreement = agreement_share(rows);
+    result.kl = rows.rows == 0 ? kNan : rows.kl / static_cast<double>(rows.rows);
+    if (models_[model].on_cpu) {
+      const RowAgreement device = total_agreement(model, &ItemRecord::device_agreements);
+      result.against_cpu = {agreement_share(device),
+                            pooled(total_differences(model, &ItemRecord::device_differences))};
     }
-    const auto count = static_cast<double>(rows.rows);
-    result.agreement = rows.rows == 0 ? kNan : static_cast<double>(rows.agreeing) / count;
-    result.kl = rows.rows == 0 ? kNan : rows.kl / count;
     set_loss(reference, result);
     if (task_.metric.is_rate()) result.difference_interval = interval(model);
     return result;
   }
 
-  void merge_differences(std::size_t model, CandidateScore& result) const {
-    const std::vector<ValueSpec>& outputs = models_.front().session.outputs();
+  static double agreement_share(const RowAgreement& rows) {
+    if (rows.rows == 0) return kNan;
+    return static_cast<double>(rows.agreeing) / static_cast<double>(rows.rows);
+  }
+
+  RowAgreement total_agreement(std::size_t model,
+                               std::vector<RowAgreement> ItemRecord::*member) const {
+    RowAgreement rows;
+    for (const ItemRecord& record : records_) {
+      const RowAgreement& one = (record.*member)[model - 1];
+      rows.rows += one.rows;
+      rows.agreeing += one.agreeing;
+      rows.kl += one.kl;
+    }
+    return rows;
+  }
+
+  std::vector<TensorDifference> total_differences(
+      std::size_t model, std::vector<std::vector<Difference>> ItemRecord::*member) const {
+    std::vector<TensorDifference> totals;
+    for (const ValueSpec& output : models_.front().session->outputs()) {
+      totals.push_back({output.name, {}});
+      for (const ItemRecord& record : records_) {
+        totals.back().difference.merge((record.*member)[model - 1][totals.size() - 1]);
+      }
+    }
+    return totals;
+  }
+
+  /// The floating-point outputs, or all when none is.
+  Difference pooled(const std::vector<TensorDifference>& totals) const {
+    const std::vector<ValueSpec>& outputs = models_.front().session->outputs();
     const bool any_floating = std::any_of(outputs.begin(), outputs.end(),
                                           [](const auto& spec) { return is_floating(spec.dtype); });
+    Difference sum;
     for (std::size_t i = 0; i < outputs.size(); ++i) {
-      TensorDifference total{outputs[i].name, {}};
-      for (const ItemRecord& record : records_) {
-        total.difference.merge(record.differences[model - 1][i]);
-      }
-      if (!any_floating || is_floating(outputs[i].dtype)) result.outputs.merge(total.difference);
-      result.per_output.push_back(std::move(total));
+      if (!any_floating || is_floating(outputs[i].dtype)) sum.merge(totals[i].difference);
     }
+    return sum;
   }
 
   void set_loss(const ModelScore& reference, CandidateScore& result) const {

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,15 +15,27 @@
 #include "evaluate/task.h"
 #include "graph/graph.h"
 #include "hexquant/progress.h"
-#include "runtime/session.h"
+#include "runtime/inference_session.h"
 
 namespace hexquant::evaluate {
+
+/// Loads a model wherever it is to run.
+using OpenSession = std::function<std::unique_ptr<runtime::InferenceSession>()>;
 
 /// A model to run: a graph in memory (float or with Q/DQ pairs), or a file.
 struct Model {
   std::string name;                     ///< shown in results and messages
   const graph::Graph* graph = nullptr;  ///< used when set; must outlive the evaluation
-  std::filesystem::path file;
+  std::filesystem::path file = {};
+  OpenSession open = {};  ///< used when set; else the model runs on the CPU
+  /// Where the same model runs on the CPU: 0 = the reference, i = candidate i - 1, before this one.
+  std::optional<std::size_t> on_cpu = std::nullopt;
+};
+
+/// The same model on another device and on the CPU.
+struct DeviceDifference {
+  double agreement = 0.0;  ///< as CandidateScore::agreement, NaN likewise
+  Difference outputs;      ///< the CPU's are the reference
 };
 
 /// A tensor of a candidate compared with the reference's, pooled over all samples.
@@ -54,7 +68,8 @@ struct CandidateScore {
   double agreement = 0.0;
   double kl = 0.0;     ///< mean softmax_kl over the same rows, nats; NaN likewise
   Difference outputs;  ///< all floating-point outputs pooled (all outputs if none is)
-  std::vector<TensorDifference> per_output;  ///< in the reference's order
+  std::vector<TensorDifference> per_output;     ///< in the reference's order
+  std::optional<DeviceDifference> against_cpu;  ///< for a Model with on_cpu
 };
 
 struct EvaluationResult {

@@ -59,6 +59,10 @@ Json candidate_json(const CandidateScore& candidate) {
     add_difference(output.difference, row);
     json["outputs"].push_back(std::move(row));
   }
+  if (candidate.against_cpu) {
+    json["against_cpu"]["agreement"] = number(candidate.against_cpu->agreement);
+    add_difference(candidate.against_cpu->outputs, json["against_cpu"]);
+  }
   return json;
 }
 

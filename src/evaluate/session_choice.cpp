@@ -36,9 +36,13 @@ runtime::SessionOptions session_options(const graph::Graph& graph) {
   return options;
 }
 
-runtime::Session open_session(const Model& model) {
-  if (model.graph != nullptr) return {*model.graph, session_options(*model.graph)};
-  return {model.file, session_options(formats::read_onnx(model.file))};
+std::unique_ptr<runtime::InferenceSession> open_session(const Model& model) {
+  if (model.open) return model.open();
+  if (model.graph != nullptr) {
+    return std::make_unique<runtime::Session>(*model.graph, session_options(*model.graph));
+  }
+  return std::make_unique<runtime::Session>(model.file,
+                                            session_options(formats::read_onnx(model.file)));
 }
 
 }  // namespace hexquant::evaluate

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+
 #include "evaluate/evaluate_models.h"
 #include "graph/graph.h"
 #include "runtime/session.h"
@@ -18,6 +20,6 @@ namespace hexquant::evaluate {
 [[nodiscard]] runtime::SessionOptions session_options(const graph::Graph& graph);
 
 /// Session on a model's own outputs. @throws Error like runtime::Session and formats::read_onnx
-[[nodiscard]] runtime::Session open_session(const Model& model);
+[[nodiscard]] std::unique_ptr<runtime::InferenceSession> open_session(const Model& model);
 
 }  // namespace hexquant::evaluate

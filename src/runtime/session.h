@@ -9,11 +9,9 @@
 
 #include "graph/graph.h"
 #include "hexquant/tensor.h"
+#include "runtime/inference_session.h"
 
 namespace hexquant::runtime {
-
-/// Inputs of one inference, by graph input name.
-using Feeds = std::map<std::string, Tensor>;
 
 /// An execution-provider plug-in that a session uses where it can, the CPU elsewhere.
 struct ProviderOptions {
@@ -40,14 +38,8 @@ struct SessionOptions {
   std::optional<ProviderOptions> provider = std::nullopt;
 };
 
-struct ValueSpec {
-  std::string name;
-  DType dtype = DType::kUndefined;
-  std::vector<graph::Dim> shape;
-};
-
-/// One loaded model on the CPU. `run` may be called from several threads at once.
-class Session {
+/// One loaded model on the CPU.
+class Session final : public InferenceSession {
  public:
   /// @param outputs  values to return, in this order; empty = the graph's own outputs. Any value of
   ///                 the graph can be asked for (tapped), inputs and initializers too.
@@ -55,16 +47,14 @@ class Session {
   Session(const graph::Graph& graph, const SessionOptions& options,
           const std::vector<std::string>& outputs = {});
   Session(const std::filesystem::path& model, const SessionOptions& options);
-  ~Session();
+  ~Session() override;
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
 
-  [[nodiscard]] const std::vector<ValueSpec>& inputs() const noexcept;
-  [[nodiscard]] const std::vector<ValueSpec>& outputs() const noexcept;
-
-  /// Values of all outputs, in order. Buffers belong to the result; nothing is copied.
-  /// @throws Error(kInvalidData) when a feed is missing or has the wrong type or shape
-  [[nodiscard]] std::vector<Tensor> run(const Feeds& feeds) const;
+  [[nodiscard]] const std::vector<ValueSpec>& inputs() const noexcept override;
+  [[nodiscard]] const std::vector<ValueSpec>& outputs() const noexcept override;
+  /// Nothing is copied.
+  [[nodiscard]] std::vector<Tensor> run(const Feeds& feeds) const override;
 
  private:
   struct Impl;

@@ -113,10 +113,10 @@ TEST(OpenSession, ReadsTheWidthsOfAFile) {
   const auto path = folder.path() / "wide.onnx";
   const graph::Graph graph = test::quantized_tiny_cnn(DType::kUInt16, DType::kInt8);
   formats::write_onnx(graph, path);
-  const runtime::Session from_file = open_session({.name = "", .graph = nullptr, .file = path});
-  const runtime::Session from_graph = open_session({.name = "", .graph = &graph, .file = {}});
+  const auto from_file = open_session({.name = "", .graph = nullptr, .file = path});
+  const auto from_graph = open_session({.name = "", .graph = &graph, .file = {}});
   const auto sample = test::tiny_images(1).load(0);
-  EXPECT_EQ(from_file.run(sample).at(0), from_graph.run(sample).at(0));
+  EXPECT_EQ(from_file->run(sample).at(0), from_graph->run(sample).at(0));
 }
 
 }  // namespace

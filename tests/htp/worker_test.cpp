@@ -24,19 +24,31 @@ HtpOptions options() {
   return htp;
 }
 
-/// x [1,4] -> uint8 Q/DQ -> Relu -> Q/DQ -> y: one integer node for the NPU.
-graph::Graph relu_model(std::int64_t width = 4) {
+/// x -> uint8 Q/DQ -> OP -> Q/DQ -> y; with a constant, that is OP's second input.
+graph::Graph small_model(const std::string& op_type, const Shape& in, const Shape& out,
+                         const Shape& constant = {}) {
   test::GraphBuilder builder;
-  builder.input("x", {1, width}).scalar("scale", 0.5F);
-  builder.node("QuantizeLinear", {"x", "scale", "zero"}, {"q"}, {1, width}, {}, "", DType::kUInt8)
-      .node("DequantizeLinear", {"q", "scale", "zero"}, {"d"}, {1, width})
-      .node("Relu", {"d"}, {"r"}, {1, width})
-      .node("QuantizeLinear", {"r", "scale", "zero"}, {"rq"}, {1, width}, {}, "", DType::kUInt8)
-      .node("DequantizeLinear", {"rq", "scale", "zero"}, {"y"}, {1, width})
+  builder.input("x", in).scalar("scale", 0.5F);
+  builder.node("QuantizeLinear", {"x", "scale", "zero"}, {"q"}, in, {}, "", DType::kUInt8)
+      .node("DequantizeLinear", {"q", "scale", "zero"}, {"d"}, in);
+  std::vector<std::string> inputs = {"d"};
+  if (!constant.empty()) {
+    builder.node("DequantizeLinear", {"codes", "scale"}, {"w"}, constant);
+    inputs.emplace_back("w");
+  }
+  builder.node(op_type, inputs, {"r"}, out)
+      .node("QuantizeLinear", {"r", "scale", "zero"}, {"rq"}, out, {}, "", DType::kUInt8)
+      .node("DequantizeLinear", {"rq", "scale", "zero"}, {"y"}, out)
       .output("y");
   graph::Graph graph = builder.graph();
   graph.add_initializer("zero", Tensor::scalar<std::uint8_t>(128));
+  if (!constant.empty()) graph.add_initializer("codes", Tensor(DType::kInt8, constant));
   return graph;
+}
+
+/// One integer node for the NPU.
+graph::Graph relu_model(std::int64_t width = 4) {
+  return small_model("Relu", {1, width}, {1, width});
 }
 
 std::filesystem::path write_model(const test::TempFolder& folder, const graph::Graph& graph) {
@@ -80,9 +92,10 @@ TEST(HtpWorker, LeavesTheFilesThatWereAskedFor) {
 
 TEST(HtpWorker, SurvivesAModelThatKillsTheProvider) {
   HEXQUANT_NEEDS_HTP();
-  // A dimension of 0 makes the provider divide by zero.
+  // A matrix without rows makes the provider divide by zero.
   const test::TempFolder folder;
-  const HtpWorker worker(*test::find_htp(), write_model(folder, relu_model(0)), options());
+  const graph::Graph no_rows = small_model("MatMul", {0, 8}, {0, 4}, {8, 4});
+  const HtpWorker worker(*test::find_htp(), write_model(folder, no_rows), options());
   ASSERT_TRUE(worker.failure());
   EXPECT_EQ(worker.failure()->kind, HtpFailureKind::kCrashed);
   EXPECT_THAT(worker.failure()->reason, HasSubstr("killed by signal 8"));

@@ -17,6 +17,7 @@
 #include "hexquant/error.h"
 #include "hexquant/recipe.h"
 #include "pipeline/evaluation_task.h"
+#include "pipeline/htp_model.h"
 
 namespace hexquant::cli {
 namespace {
@@ -33,6 +34,10 @@ struct EvaluateArguments {
   std::string output;
   double time_limit_s = 600.0;
   std::string device = "cpu";
+  pipeline::HtpRequest htp;
+  double departs_below_db = 20.0;
+
+  [[nodiscard]] bool on_htp() const noexcept { return device == "htp"; }
 };
 
 /// Reference first.
@@ -123,6 +128,33 @@ std::string outputs_table(const evaluate::EvaluationResult& result) {
   return "\n" + table_text({"output", "SQNR dB", "cosine", "MSE", "max error"}, rows);
 }
 
+/// What the device changed in each model, apart from what quantization did.
+std::string devices_table(const evaluate::EvaluationResult& result) {
+  std::vector<std::vector<std::string>> rows;
+  for (const evaluate::CandidateScore& candidate : result.candidates) {
+    if (!candidate.against_cpu) continue;
+    const evaluate::DeviceDifference& device = *candidate.against_cpu;
+    rows.push_back({candidate.score.model, percent_text(device.agreement),
+                    number_text(device.outputs.sqnr_db(), 2),
+                    number_text(device.outputs.cosine(), 6),
+                    format("{:.3g}", device.outputs.max_abs)});
+  }
+  if (rows.empty()) return {};
+  return "\n" +
+         table_text({"against its run on the CPU", "agreement", "SQNR dB", "cosine", "max error"},
+                    rows);
+}
+
+/// The first tensor, in the order of the graph, where the two runs are no longer alike.
+std::string first_departure(const std::vector<evaluate::LayerDifference>& layers, double below_db) {
+  for (const evaluate::LayerDifference& layer : layers) {
+    if (layer.difference.sqnr_db() >= below_db) continue;
+    return format("first tensor below {} dB: {} ({} '{}'), {} dB\n", below_db, layer.tensor,
+                  layer.op, layer.node, number_text(layer.difference.sqnr_db(), 2));
+  }
+  return format("no tensor below {} dB\n", below_db);
+}
+
 /// Worst first; a broken tensor (NaN) is the worst of all.
 std::string layers_table(std::vector<evaluate::LayerDifference> layers) {
   const auto key = [](const evaluate::LayerDifference& layer) {
@@ -147,24 +179,35 @@ std::string layers_table(std::vector<evaluate::LayerDifference> layers) {
   return text;
 }
 
+/// Tensors of the first compared model: against the reference, or on the simulator against the same
+/// model on the CPU.
 std::vector<evaluate::LayerDifference> run_layers(const EvaluateArguments& arguments,
                                                   const graph::Graph& reference,
                                                   const data::Dataset& dataset,
+                                                  pipeline::HtpModels* htp,
                                                   const CommandContext& context) {
-  const std::string candidate = all_models(arguments).at(1);
-  const graph::Graph quantized = formats::read_onnx(candidate);
   evaluate::LayerOptions options;
   options.samples = arguments.layer_samples;
   options.threads = context.threads();
-  return evaluate::compare_layers(reference, quantized,
-                                  evaluate::match_values(reference, quantized), dataset, options,
-                                  context.progress());
+  if (htp == nullptr) {
+    const graph::Graph quantized = formats::read_onnx(all_models(arguments).at(1));
+    return evaluate::compare_layers(reference, quantized,
+                                    evaluate::match_values(reference, quantized), dataset, options,
+                                    context.progress());
+  }
+  const graph::Graph quantized = formats::read_onnx(arguments.models.front());
+  const auto shapes = pipeline::shapes_of(dataset.load(0));
+  options.open_quantized = [&](const std::vector<std::string>& values) {
+    return htp->open(quantized, shapes, values);
+  };
+  return evaluate::compare_layers(quantized, quantized, evaluate::activation_values(quantized),
+                                  dataset, options, context.progress());
 }
 
 /// What can be seen from the arguments alone.
 void check_arguments(const EvaluateArguments& arguments) {
   const bool compares = all_models(arguments).size() > 1;
-  if (!compares && arguments.layers) {
+  if (!compares && arguments.layers && !arguments.on_htp()) {
     throw Error(ErrorCode::kInvalidArgument,
                 "--layers compares two models: give --reference, or a second MODEL");
   }
@@ -172,6 +215,28 @@ void check_arguments(const EvaluateArguments& arguments) {
     throw Error(ErrorCode::kInvalidArgument,
                 format("--samples {}: expected 0 or more", arguments.evaluation.data.samples));
   }
+}
+
+/// Every model after the reference; on the simulator, each model there after itself on the CPU.
+std::vector<evaluate::Model> candidates_of(const EvaluateArguments& arguments,
+                                           const data::Dataset& dataset, pipeline::HtpModels* htp) {
+  const std::vector<std::string> files = all_models(arguments);
+  std::vector<evaluate::Model> candidates;
+  for (std::size_t i = 1; i < files.size(); ++i) {
+    candidates.push_back({.name = files[i], .file = files[i]});
+  }
+  if (htp == nullptr) return candidates;
+  const auto shapes = pipeline::shapes_of(dataset.load(0));
+  const std::size_t first = arguments.reference.empty() ? 0 : 1;
+  for (std::size_t i = first; i < files.size(); ++i) {
+    evaluate::Model model{.name = format("{} ({} HTP)", files[i], htp->soc().name)};
+    model.on_cpu = i;
+    model.open = [htp, shapes, file = files[i]] {
+      return htp->open(formats::read_onnx(file), shapes);
+    };
+    candidates.push_back(std::move(model));
+  }
+  return candidates;
 }
 
 int run_evaluate(const EvaluateArguments& arguments, const CommandContext& context) {
@@ -185,25 +250,30 @@ int run_evaluate(const EvaluateArguments& arguments, const CommandContext& conte
       pipeline::open_evaluation(evaluation, {}, context.common.seed, reference, findings);
   opened.task.output = arguments.output;
   opened.task.time_limit_s = arguments.time_limit_s;
-  if (files.size() == 1 && opened.task.metric.needs_reference()) {
+  if (files.size() == 1 && opened.task.metric.needs_reference() && !arguments.on_htp()) {
     throw Error(ErrorCode::kInvalidArgument,
                 format("{}: nothing to score by: give --labels, --metric, or --reference MODEL",
                        files.front()));
   }
-  std::vector<evaluate::Model> candidates;
-  for (std::size_t i = 1; i < files.size(); ++i) {
-    candidates.push_back({.name = files[i], .graph = nullptr, .file = files[i]});
+  std::unique_ptr<pipeline::HtpModels> htp;
+  if (arguments.on_htp()) {
+    htp = std::make_unique<pipeline::HtpModels>(arguments.htp, context.threads(), findings,
+                                                context.progress());
   }
   const evaluate::EvaluationResult result =
-      evaluate::evaluate_models({.name = files.front(), .graph = nullptr, .file = files.front()},
-                                candidates, opened.task, context.threads(), context.progress());
+      evaluate::evaluate_models({.name = files.front(), .file = files.front()},
+                                candidates_of(arguments, *opened.data, htp.get()), opened.task,
+                                context.threads(), context.progress());
   Json json = evaluate::to_json(result);
   std::string text = format("metric {}, {} samples\n\n", result.metric, result.samples) +
-                     models_table(result) + outputs_table(result);
+                     models_table(result) + devices_table(result) + outputs_table(result);
+  json["device"] = arguments.device;
+  if (htp) json["soc"] = htp->soc().name;
   if (arguments.layers) {
-    const auto layers = run_layers(arguments, reference, *opened.data, context);
+    const auto layers = run_layers(arguments, reference, *opened.data, htp.get(), context);
     json["layers"] = evaluate::to_json(layers);
     text += layers_table(layers);
+    if (htp) text += first_departure(layers, arguments.departs_below_db);
   }
   print_findings(findings);
   if (context.common.json_path != "-") std::fputs(text.c_str(), stdout);
@@ -241,6 +311,24 @@ void add_data_options(CLI::App& command, EvaluateArguments& arguments) {
       ->group("Data");
 }
 
+void add_device_options(CLI::App& command, EvaluateArguments& arguments) {
+  const auto add = [&](const char* name, auto& value, const char* help) {
+    return command.add_option(name, value, help)->group("Device")->capture_default_str();
+  };
+  add("--device", arguments.device,
+      "cpu, or htp: the MODELs also on the vendor's HTP simulator (hexquant setup htp),\n"
+      "compared with their runs on the CPU. About 0.5 s an image and core for MobileNetV2")
+      ->check(CLI::IsMember({"cpu", "htp"}));
+  add("--soc", arguments.htp.soc, "htp: the simulated chip");
+  add("--vtcm-mb", arguments.htp.vtcm_mb, "htp: VTCM in MB; 0 = all that the chip has")
+      ->check(CLI::NonNegativeNumber);
+  add("--htp-time-limit", arguments.htp.limits.seconds,
+      "htp: seconds for compiling, and for each inference")
+      ->check(CLI::PositiveNumber);
+  add("--departs-below", arguments.departs_below_db,
+      "htp with --layers: name the first tensor whose SQNR to the CPU is below this, dB");
+}
+
 void add_options(CLI::App& command, EvaluateArguments& arguments) {
   command.add_option("MODEL", arguments.models, "ONNX models, float or with Q/DQ pairs")
       ->required();
@@ -260,14 +348,12 @@ void add_options(CLI::App& command, EvaluateArguments& arguments) {
                   "Samples used at most for --layers; 0 = all")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command.add_option("--device", arguments.device, "Where models run")
-      ->check(CLI::IsMember({"cpu"}))
-      ->capture_default_str();
   command
       .add_option("--time-limit", arguments.time_limit_s,
                   "Seconds that the program of exec:PROGRAM may take for each model")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  add_device_options(command, arguments);
   add_data_options(command, arguments);
 }
 
@@ -288,6 +374,8 @@ void add_evaluate_command(CLI::App& program, CommandContext& context) {
       "  hexquant evaluate net.onnx --data test/ --preprocess prep.json --labels labels.csv\n"
       "  hexquant evaluate out/model.onnx --reference out/model_float.onnx --data test.npy "
       "--layers\n"
+      "  hexquant evaluate out/model.onnx --device htp --soc SM8750 --data test.npy \\\n"
+      "      --labels labels.npy --samples 200 --layers\n"
       "  hexquant evaluate lm.onnx --metric perplexity --data tokens.npy --lengths lengths.npy");
   command->callback([arguments, &context] {
     context.action = [arguments, &context] { return run_evaluate(*arguments, context); };
