@@ -23,9 +23,10 @@ std::string position_text(const std::string& text, std::size_t byte) {
 
 }  // namespace
 
-Json parse_json(const std::string& text, const std::string& origin) {
+Json parse_json(const std::string& text, const std::string& origin, JsonComments comments) {
+  constexpr bool kThrows = true;
   try {
-    return Json::parse(text);
+    return Json::parse(text, nullptr, kThrows, comments == JsonComments::kPassedOver);
   } catch (const Json::parse_error& error) {
     std::string reason = error.what();
     const auto colon = reason.find(": ");

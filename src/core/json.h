@@ -10,8 +10,12 @@ namespace hexquant {
 /// Keys keep the order in which they were written, so that files read well and bytes are stable.
 using Json = nlohmann::ordered_json;
 
+/// Whether // and /* */ comments are passed over or refused, as the JSON standard does.
+enum class JsonComments { kRefused, kPassedOver };
+
 /// Parses `text`. @throws Error(kInvalidData) "<origin>:<line>:<column>: ..." on malformed JSON.
-[[nodiscard]] Json parse_json(const std::string& text, const std::string& origin);
+[[nodiscard]] Json parse_json(const std::string& text, const std::string& origin,
+                              JsonComments comments = JsonComments::kRefused);
 /// Reads and parses a file. @throws Error(kIo) when it cannot be read.
 [[nodiscard]] Json read_json(const std::filesystem::path& path);
 /// Two-space indented text with a final newline; NaN and infinities become null.
