@@ -12,5 +12,6 @@ void add_quantize_command(CLI::App& program, CommandContext& context);
 void add_evaluate_command(CLI::App& program, CommandContext& context);
 void add_info_command(CLI::App& program, CommandContext& context);
 void add_granularity_command(CLI::App& program, CommandContext& context);
+void add_setup_command(CLI::App& program, CommandContext& context);
 
 }  // namespace hexquant::cli

@@ -45,16 +45,6 @@ std::string version_of(const fs::path& package) {
   return {};
 }
 
-std::optional<HtpInstallation> find_in(const fs::path& root) {
-  for (const fs::path& folder : candidates(root)) {
-    if (!is_package(folder)) continue;
-    const fs::path package = fs::absolute(folder).lexically_normal();
-    return HtpInstallation{package, package / kProviderLibrary, package / kLicence,
-                           version_of(package)};
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 fs::path private_htp_environment() {
@@ -64,10 +54,20 @@ fs::path private_htp_environment() {
   return fs::path(home == nullptr ? "/" : home) / ".local" / "share" / "hexquant" / "qnn";
 }
 
+std::optional<HtpInstallation> find_htp_installation_in(const fs::path& root) {
+  for (const fs::path& folder : candidates(root)) {
+    if (!is_package(folder)) continue;
+    const fs::path package = fs::absolute(folder).lexically_normal();
+    return HtpInstallation{package, package / kProviderLibrary, package / kLicence,
+                           version_of(package)};
+  }
+  return std::nullopt;
+}
+
 std::optional<HtpInstallation> find_htp_installation() {
   const char* root = std::getenv("HEXQUANT_QNN_ROOT");
-  if (root == nullptr || *root == '\0') return find_in(private_htp_environment());
-  const std::optional<HtpInstallation> found = find_in(root);
+  if (root == nullptr || *root == '\0') return find_htp_installation_in(private_htp_environment());
+  const std::optional<HtpInstallation> found = find_htp_installation_in(root);
   if (!found) {
     throw Error(ErrorCode::kMissingComponent,
                 format("HEXQUANT_QNN_ROOT={}: no {} there or in a Python environment there", root,

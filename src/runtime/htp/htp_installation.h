@@ -18,8 +18,12 @@ struct HtpInstallation {
 /// $XDG_DATA_HOME/hexquant/qnn, else ~/.local/share/hexquant/qnn.
 [[nodiscard]] std::filesystem::path private_htp_environment();
 
-/// The installation to use: the one that HEXQUANT_QNN_ROOT names (the package's folder, a
-/// site-packages folder or a Python environment that holds it), else the private environment's.
+/// The installation in a folder: the package's own, a site-packages folder or a Python environment.
+[[nodiscard]] std::optional<HtpInstallation> find_htp_installation_in(
+    const std::filesystem::path& root);
+
+/// The installation to use: the one in the folder that HEXQUANT_QNN_ROOT names, else the private
+/// environment's.
 /// @return nullopt when neither is there
 /// @throws Error(kMissingComponent) when HEXQUANT_QNN_ROOT is set and holds no provider
 [[nodiscard]] std::optional<HtpInstallation> find_htp_installation();
