@@ -6,6 +6,9 @@
 #
 #   --full   clang-tidy on every source instead of the changed ones
 #
+# HEXQUANT_TEST_HTP=yes accepts the licence of the vendor's HTP simulator (docs/set-up.md), installs it
+# below build/ and makes the tests that need it fail where they would be skipped.
+#
 # Exit status: 0 all steps passed, 1 a step failed, 2 usage, 3 set-up could not provide something.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -38,6 +41,7 @@ main() {
   step format check_format
   step configure configure_tests
   step build after configure build build/test
+  if [ "${HEXQUANT_TEST_HTP:-no}" = yes ]; then step htp after build install_htp_simulator; fi
   step tests after build run_tests
   if [ "$SANITIZE" = yes ]; then
     step asan+ubsan after configure address_and_undefined

@@ -6,6 +6,8 @@ CLANG_FORMAT_MAJOR=14
 FUZZ_SECONDS=5
 # A module's tests take seconds; a hanging one must not eat the time limit of the whole run.
 TEST_PROGRAM_LIMIT_S=900
+# Where the vendor's HTP simulator goes when the run is asked to install it.
+HTP_DATA_HOME=$HEXQUANT_SOURCE_DIR/build/htp
 
 declare -A STEP_RESULT=()
 STEP_NAMES=() STEP_SECONDS=()
@@ -76,7 +78,15 @@ configure_tests() {
     -DHEXQUANT_BUILD_BENCH=ON -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
 }
 
+# Accepts the licence: only for runs that ask for it (HEXQUANT_TEST_HTP).
+install_htp_simulator() {
+  XDG_DATA_HOME=$HTP_DATA_HOME build/test/bin/hexquant setup htp --accept-licence
+}
+
 run_tests() {
+  if [ "${HEXQUANT_TEST_HTP:-no}" = yes ]; then
+    export HEXQUANT_QNN_ROOT=${HEXQUANT_QNN_ROOT:-$HTP_DATA_HOME/hexquant/qnn} HEXQUANT_REQUIRE_HTP=1
+  fi
   ctest --test-dir build/test --output-on-failure --timeout "$TEST_PROGRAM_LIMIT_S" --parallel "$(build_jobs)" --no-tests=error
 }
 
@@ -103,8 +113,11 @@ thread_sanitizer() {
 }
 
 # Runs each program whole; the sanitizers of this compiler need the classic layout of the address space.
+# Without the vendor's simulator: its libraries are not made for a process with a sanitizer.
 run_test_programs() {
   local program runner=() failed=0
+  unset HEXQUANT_QNN_ROOT HEXQUANT_REQUIRE_HTP
+  export XDG_DATA_HOME=$HEXQUANT_SOURCE_DIR/build/no-htp
   if setarch "$(uname -m)" -R true 2>/dev/null; then runner=(setarch "$(uname -m)" -R); fi
   for program in "$@"; do
     printf '%s\n' "$program"
