@@ -66,8 +66,8 @@ HtpInstallation install(const HtpSetupPlan& plan, const CommandContext& context)
   std::string log;
   try {
     return pipeline::install_htp(plan, log, context.progress());
-  } catch (const Error&) {
-    std::fputs(log.c_str(), stderr);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kCancelled) std::fputs(log.c_str(), stderr);
     throw;
   }
 }
