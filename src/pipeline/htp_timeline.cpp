@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -84,6 +85,15 @@ class TextTable {
   std::vector<std::string> texts_;
 };
 
+/// Lanes in the order of the vendor's threads: foreground, HVX, DMA.
+std::vector<std::size_t> by_thread(const std::vector<profiling::TraceLane>& lanes) {
+  std::vector<std::size_t> order(lanes.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return lanes[a].thread < lanes[b].thread; });
+  return order;
+}
+
 /// One flat list a lane: start, length, layer, operation, unit of each box.
 Json lane_json(const std::string& name, const std::vector<Box>& boxes, const Json& layer_index,
                const std::vector<std::string>& names, TextTable& operations) {
@@ -127,7 +137,7 @@ Json timeline_json(const HtpEstimate& estimate, std::size_t max_events) {
     const std::size_t limit = max_events / estimate.graphs.size();
     const Lanes lanes = thinned(lanes_of(graph), limit);
     Json rows = Json::array();
-    for (std::size_t l = 0; l < lanes.size(); ++l) {
+    for (const std::size_t l : by_thread(graph.trace.lanes)) {
       if (lanes[l].empty()) continue;
       rows.push_back(lane_json(graph.trace.lanes[l].name, lanes[l], layer_index, graph.trace.names,
                                operations));
