@@ -43,8 +43,8 @@ struct FrameworkTrace {
 [[nodiscard]] FrameworkTrace read_framework_trace(const std::filesystem::path& path);
 
 /// Name in the ONNX file of a node that ONNX Runtime renamed: the marks it appends when it changes
-/// layouts ("_token_12"), copies a node ("/duplicated") or joins MatMul and Add ("/MatMulAddFusion")
-/// are cut off.
+/// layouts ("_token_12"), copies a node ("/duplicated") or joins MatMul and Add
+/// ("/MatMulAddFusion") are cut off.
 [[nodiscard]] std::string onnx_node_name(const std::string& traced_name);
 
 }  // namespace hexquant::formats
