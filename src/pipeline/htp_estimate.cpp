@@ -8,6 +8,7 @@
 #include "pipeline/htp_estimate_findings.h"
 #include "profiling/qnn_csv.h"
 #include "profiling/schematic.h"
+#include "runtime/htp/htp_options.h"
 #include "target/target.h"
 
 namespace hexquant::pipeline {
@@ -16,10 +17,10 @@ namespace {
 namespace fs = std::filesystem;
 
 std::vector<profiling::Schematic> read_schematics(const fs::path& folder) {
-  constexpr std::string_view kEnding = "_schematic.bin";
   std::vector<fs::path> paths;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (entry.path().filename().string().ends_with(kEnding)) paths.push_back(entry.path());
+    if (entry.path().filename().string().ends_with(runtime::kSchematicEnding))
+      paths.push_back(entry.path());
   }
   std::sort(paths.begin(), paths.end());
   std::vector<profiling::Schematic> schematics;
@@ -29,7 +30,7 @@ std::vector<profiling::Schematic> read_schematics(const fs::path& folder) {
 
 NameSources read_names(const fs::path& folder, const profiling::QnnCsv& csv) {
   NameSources names{.schematics = read_schematics(folder), .op_rows = profiling::op_rows(csv)};
-  const fs::path trace = folder / "qnn_op_trace.json";
+  const fs::path trace = folder / runtime::kOperationTraceFile;
   if (fs::exists(trace)) names.framework = formats::read_framework_trace(trace);
   return names;
 }
@@ -109,9 +110,9 @@ HtpEstimate read_htp_estimate(const fs::path& folder, const graph::Graph& graph,
                               const std::string& soc) {
   const target::Target target = target::load_target(soc);
   HtpEstimate estimate{.soc = target.soc.name, .htp_arch = target.soc.htp_arch};
-  const profiling::QnnCsv csv = profiling::read_qnn_csv(folder / "profile.csv");
+  const profiling::QnnCsv csv = profiling::read_qnn_csv(folder / runtime::kProfileCsvFile);
   const std::vector<profiling::CsvEstimate> figures = profiling::csv_estimates(csv);
-  const fs::path log = folder / "profile_qnn.log";
+  const fs::path log = folder / runtime::kProfileLogFile;
   std::vector<profiling::Optrace> traces;
   if (!figures.empty() && fs::exists(log)) traces = profiling::read_optraces(log);
   const std::size_t trace_count = traces.size();

@@ -63,7 +63,7 @@ struct HtpEstimate {
 [[nodiscard]] const char* bound_name(const profiling::RunTimes& times);
 [[nodiscard]] const char* bound_name(const profiling::LayerTimes& times);
 
-/// Member "estimate" of docs/schema/compile.schema.json.
+/// As in docs/schema/estimate.schema.json.
 [[nodiscard]] Json to_json(const HtpEstimate& estimate);
 
 /// Intervals of all lanes and the use of VTCM, for the timeline of the report; null without a

@@ -11,6 +11,7 @@
 #include "core/file_io.h"
 #include "formats/onnx/onnx_io.h"
 #include "hexquant/error.h"
+#include "support/json_schema.h"
 #include "support/temp_folder.h"
 
 // tests/pipeline/estimates holds what onnxruntime-qnn 2.7.0 wrote for examples/digits (W8A8, batch
@@ -205,7 +206,7 @@ TEST(HtpEstimate, differing_sums_and_missing_costs_and_odd_lines_are_findings) {
   const auto replace = [&](const std::string& from, const std::string& to) {
     csv.replace(csv.find(from), from.size(), to);
   };
-  replace("BACKEND,51200,BYTES", "BACKEND,51201,BYTES");
+  replace("BACKEND,51200,BYTES", "BACKEND,60000,BYTES");
   replace("0,US,BACKEND,SUB-EVENT,Missing Ops", "64,US,BACKEND,SUB-EVENT,Missing Ops");
   write_file(copy.path() / "profile.csv", csv + "garbage\n");
   const HtpEstimate estimate = copy.read();
@@ -237,6 +238,79 @@ TEST(HtpEstimate, missing_or_foreign_files_are_named) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("profile.csv: no profile"));
   }
+}
+
+TEST(HtpEstimate, results_fit_the_published_schema) {
+  const Json schema = test::published_schema("estimate");
+  DigitsCopy without_trace;
+  fs::remove(without_trace.path() / "profile_qnn.log");
+  for (const HtpEstimate& estimate :
+       {read_htp_estimate(kDigits, digits(), "SA8255"), without_trace.read(),
+        read_htp_estimate(kEstimates / "digits_sm8650", digits(), "SM8650")}) {
+    EXPECT_THAT(test::schema_violations(schema, to_json(estimate)), testing::IsEmpty());
+  }
+}
+
+/// A profile of two graphs as the provider writes it: the first one again with the second.
+class TwoGraphs {
+ public:
+  TwoGraphs() {
+    const std::string first = rows(100, 1500);
+    write_file(path() / "profile.csv",
+               "Msg Timestamp,Message,Time,Unit of Measurement,Timing Source,Event Level,Event "
+               "Identifier,ONNX Source Ops\n" +
+                   first + first + rows(101, 3000));
+    const std::string end(1, '\0');
+    const std::string a = trace(7, 1000) + "\ngraph_a" + end;
+    write_file(path() / "profile_qnn.log", end + a + a + trace(9, 2400) + "\ngraph_b" + end);
+    write_file(path() / "a_schematic.bin", schematic("graph_a", "0x7: 'first_token_3',"));
+    write_file(path() / "b_schematic.bin", schematic("graph_b", "0x9: 'second',"));
+  }
+  [[nodiscard]] const fs::path& path() const { return folder_.path(); }
+
+ private:
+  static std::string rows(int finalize_us, int cycles) {
+    return "0,FINALIZE," + std::to_string(finalize_us) +
+           ",US,BACKEND,ROOT,QNN (finalize) time,\n"
+           "0,BACKEND,0,US,BACKEND,ROOT,Performance Estimates,\n"
+           "0,BACKEND," +
+           std::to_string(cycles) +
+           ",CYCLES,BACKEND,SUB-EVENT,Simulated (Accelerator exec cycles),\n"
+           "0,BACKEND,64,BYTES,BACKEND,SUB-EVENT,Input Fill,\n";
+  }
+  static std::string trace(int op_id, int duration) {
+    return R"({"traceEvents":[{"name":"q::Conv","ph":"X","tid":0,"ts":0,"dur":)" +
+           std::to_string(duration) + R"(,"args":{"id":"0x42000000000)" + std::to_string(op_id) +
+           R"(","flags":["uses_hmx"]}},{"name":"d","ph":"X","tid":5,"ts":0,"dur":10,)"
+           R"("args":{"id":"0x410000000001","flags":["for_dma"],"bw_info":{"dram_read":64}}}],)"
+           R"("Hextimate Configuration":{"sim_core_freq":1500.0}})";
+  }
+  static std::string schematic(const std::string& graph, const std::string& entry) {
+    return "\nqnn_name_translations = {\n" + entry + "\n0x1: 'Transpose_token_1',\n}\n" +
+           "qnn_graph_name = \"" + graph + "\"\n";
+  }
+
+  test::TempFolder folder_;
+};
+
+TEST(HtpEstimate, graphs_of_a_split_model_add_up) {
+  const TwoGraphs files;
+  graph::Graph graph;
+  graph.add_node({.op_type = "Conv", .inputs = {}, .outputs = {"a"}, .name = "first"});
+  graph.add_node({.op_type = "Relu", .inputs = {"a"}, .outputs = {"b"}, .name = "second"});
+  const HtpEstimate estimate = read_htp_estimate(files.path(), graph, "SA8255");
+  EXPECT_THAT(ids(estimate), Contains("estimate-several-graphs"));
+  const Json json = to_json(estimate);
+  EXPECT_EQ(json["graphs"], 2);
+  EXPECT_EQ(json["cycles"], 4500);
+  EXPECT_EQ(json["time_us"], 3.0);
+  EXPECT_EQ(json["ddr_bytes"]["input_fill"], 128);
+  EXPECT_EQ(row(json, "second")["op"], "Relu");
+  EXPECT_EQ(row(json, "second")["graph"], 1);
+  EXPECT_EQ(row(json, "second")["share"], 2400.0 / 4500.0);
+  EXPECT_EQ(row(json, "first")["time_us"], 0.667);
+  EXPECT_EQ(json["time_split"]["idle_us"], 0.733);  // 500 and 600 cycles
+  EXPECT_EQ(timeline_json(estimate)["graphs"].size(), 2U);
 }
 
 /// Start and end of every box of every lane, in cycles.

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/json.h"
+#include "report/browser_testing.h"
 #include "report/estimate_html.h"
 #include "report/estimate_text.h"
 
@@ -97,6 +98,66 @@ TEST(EstimateHtml, holds_data_and_scripts_and_no_foreign_markup) {
   EXPECT_THAT(page, Not(HasSubstr("alert(1)</script>")));
   EXPECT_THAT(page, HasSubstr("function timelineView("));
   EXPECT_THAT(page, HasSubstr("\"time_us\":10.0"));
+}
+
+using EstimatePage = test::BrowserTest;
+
+/// A whole result as the page gets it.
+Json page_data() {
+  Json json = estimate();
+  json.update({{"model", "net.onnx"},
+               {"schema", "hexquant-compile-1"},
+               {"versions", {{"hexquant", "1"}}},
+               {"bound", "hmx"},
+               {"busy", {{"hmx_us", 5.0}, {"hvx_us", 3.0}, {"dma_us", 4.0}, {"control_us", 2.0}}}});
+  for (Json& row : json["layers"]) {
+    row.update({{"kind", "layer"},
+                {"graph", 0},
+                {"start_us", 0.0},
+                {"span_us", 7.0},
+                {"control_us", 0.5},
+                {"hvx_thread_us", 1.0},
+                {"dram_write_bytes", 0},
+                {"dma_read_bytes", 0},
+                {"dma_write_bytes", 0},
+                {"hardware_ops", 4},
+                {"tiles", 2},
+                {"onnx_nodes", Json::array()},
+                {"qnn_ops", {"q"}}});
+  }
+  json["timeline"] = {{"layers", {"/a/Conv", "/b/Conv"}},
+                      {"operations", {"q::Conv"}},
+                      {"graphs",
+                       {{{"cycles", 15000},
+                         {"lanes", {{{"name", "FG"}, {"boxes", {0, 9000, 0, 0, 0}}}}},
+                         {"vtcm", {0, 2048, 500, 65536}},
+                         {"vtcm_bytes", 8'388'608}}}}};
+  return json;
+}
+
+TEST_F(EstimatePage, draws_totals_timeline_and_layers) {
+  const std::string page = drawn(estimate_html(page_data()));
+  if (page.empty()) GTEST_SKIP() << "the browser does not start here";
+  for (const char* id : {"split", "timeline", "layers", "findings"}) {
+    EXPECT_THAT(page, HasSubstr(std::string("<section id=\"") + id + "\"")) << id;
+  }
+  EXPECT_THAT(page, HasSubstr("not a measurement"));
+  EXPECT_THAT(page, HasSubstr("<canvas class=\"timeline\""));
+  EXPECT_THAT(page, HasSubstr("HMX 5.00 \u00b5s (50.0 %)"));
+  EXPECT_THAT(page, HasSubstr("title=\"/b/Conv\""));
+}
+
+TEST_F(EstimatePage, says_that_there_is_none) {
+  const std::string page = drawn(estimate_html({{"model", "net.onnx"},
+                                                {"schema", "hexquant-compile-1"},
+                                                {"soc", "SM8650"},
+                                                {"htp_arch", "v75"},
+                                                {"available", false},
+                                                {"findings", Json::array()},
+                                                {"timeline", nullptr}}));
+  if (page.empty()) GTEST_SKIP() << "the browser does not start here";
+  EXPECT_THAT(page, HasSubstr("No estimate"));
+  EXPECT_THAT(page, Not(HasSubstr("<section id=\"timeline\"")));
 }
 
 }  // namespace
