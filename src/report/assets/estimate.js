@@ -29,7 +29,7 @@ function cards() {
     card("Cycles", count(data.cycles), `${count(data.cycles_lower)} to ${count(data.cycles_upper)}`),
     card("Read from DDR", bytes(ddr.input_fill + ddr.intermediate_fill + ddr.inter_htp_fill), "weights, inputs, spilled activations"),
     card("Written to DDR", bytes(ddr.output_spill + ddr.intermediate_spill + ddr.inter_htp_spill), "outputs, spilled activations"),
-    card("Spilled activations", bytes(spilled), spilled > 0 ? "VTCM is too small for them" : "all stay in VTCM", spilled > 0 ? "fair" : undefined),
+    card("Spill traffic", bytes(spilled), spilled > 0 ? "activations written and read back: VTCM is too small" : "all activations stay in VTCM", spilled > 0 ? "fair" : undefined),
     known(data.vtcm_peak_bytes) && card("VTCM peak", bytes(data.vtcm_peak_bytes), data.machine && `of ${bytes(data.machine.vtcm_bytes)}`),
     data.bound && card("Mostly", { hmx: "HMX", hvx: "HVX", dma: "DMA", control: "control", idle: "idle" }[data.bound], kBoundTexts[data.bound]),
     card("Operations without cost", count(data.missing_ops), data.missing_ops > 0 ? "counted as free: low confidence" : "every operation is modelled", data.missing_ops > 0 ? "fair" : undefined));

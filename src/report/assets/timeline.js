@@ -22,7 +22,8 @@ function niceStep(span, count) {
   const raw = span / count, power = 10 ** Math.floor(Math.log10(raw));
   return power * ([1, 2, 5].find((factor) => factor * power >= raw) || 10);
 }
-const microseconds = (value) => (!known(value) ? "\u2013" : (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)) + " \u00b5s");
+const threeDigits = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
+const microseconds = (value) => (!known(value) ? "\u2013" : value < 10000 ? threeDigits(value) + " \u00b5s" : threeDigits(value / 1000) + " ms");
 
 function timelineView(timeline, clock, choose) {
   let graph = timeline.graphs[0], from = 0, to = graph.cycles, colours = "unit", hot = -1, pinned = -1, drag = null;
