@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::size_t kNameWidth = 40;
 constexpr std::size_t kBarWidth = 20;
+constexpr double kKibi = 1024.0;
+constexpr double kMebi = 1024.0 * 1024.0;
 /// Keys of "time_split" and "busy" and how they are called.
 constexpr std::array<std::pair<const char*, const char*>, 5> kUnits = {{{"hmx_us", "HMX"},
                                                                         {"hvx_us", "HVX"},
@@ -19,11 +21,11 @@ constexpr std::array<std::pair<const char*, const char*>, 5> kUnits = {{{"hmx_us
                                                                         {"control_us", "control"},
                                                                         {"idle_us", "idle"}}};
 
-/// "5.81 MB", "61.4 kB", "10 B"; powers of 1000.
+/// "5.54 MiB", "60.0 KiB", "10 B".
 std::string bytes_text(std::int64_t bytes) {
   const auto value = static_cast<double>(bytes);
-  if (value >= 1e6) return format("{:.2f} MB", value / 1e6);
-  if (value >= 1e3) return format("{:.1f} kB", value / 1e3);
+  if (value >= kMebi) return format("{:.2f} MiB", value / kMebi);
+  if (value >= kKibi) return format("{:.1f} KiB", value / kKibi);
   return format("{} B", bytes);
 }
 

@@ -54,12 +54,13 @@ TEST(EstimateText, shows_totals_with_their_band) {
   EXPECT_THAT(text, HasSubstr("estimate   10.00 us (9.25 to 11.50 us) on SA8255: the vendor's "
                               "simulation, not a measurement\n"));
   EXPECT_THAT(text, HasSubstr("cycles     15000 (14000 to 16000) at 1500.0 MHz\n"));
-  EXPECT_THAT(text, HasSubstr("DDR        2.00 MB read, 4.0 kB written, of that 4.0 kB spilled and "
-                              "3.0 kB filled again\n"));
+  EXPECT_THAT(text,
+              HasSubstr("DDR        1.91 MiB read, 3.9 KiB written, of that 3.9 KiB spilled and "
+                        "2.9 KiB filled again\n"));
   EXPECT_THAT(
       text,
       HasSubstr("time       HMX 50.0 %, HVX 25.0 %, DMA 15.0 %, control 5.0 %, idle 5.0 %\n"));
-  EXPECT_THAT(text, HasSubstr("VTCM       65.5 kB of 8.39 MB at most\n"));
+  EXPECT_THAT(text, HasSubstr("VTCM       64.0 KiB of 8.00 MiB at most\n"));
   EXPECT_THAT(text, Not(HasSubstr("no cost")));
 }
 
