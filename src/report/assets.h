@@ -12,5 +12,7 @@ extern const std::string_view kReportJs;        ///< report.html
 extern const std::string_view kRoundingJs;      ///< its section on the weight methods
 extern const std::string_view kEqualizationJs;  ///< its section on cross-layer equalization
 extern const std::string_view kGranularityJs;   ///< page of the granularity command
+extern const std::string_view kTimelineJs;      ///< hardware lanes over time, with zoom
+extern const std::string_view kEstimateJs;      ///< page of the vendor's performance estimate
 
 }  // namespace hexquant::report

@@ -96,14 +96,6 @@ Json equalization_json(const EqualizationRow& row) {
           {"absorbed_channels", row.absorbed_channels}};
 }
 
-Json finding_json(const Finding& finding) {
-  return {{"id", finding.id},
-          {"severity", severity_name(finding.severity)},
-          {"where", finding.where},
-          {"reason", finding.reason},
-          {"fix", finding.fix}};
-}
-
 template <typename Row, typename Function>
 Json list_json(const std::vector<Row>& rows, const Function& convert) {
   Json list = Json::array();
@@ -119,6 +111,14 @@ Json object_json(const std::vector<std::pair<std::string, Value>>& members) {
 }
 
 }  // namespace
+
+Json finding_json(const Finding& finding) {
+  return {{"id", finding.id},
+          {"severity", severity_name(finding.severity)},
+          {"where", finding.where},
+          {"reason", finding.reason},
+          {"fix", finding.fix}};
+}
 
 Json report_json(const QuantizeReport& report, const Json& header) {
   Json json = header;

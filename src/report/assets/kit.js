@@ -119,6 +119,35 @@ function footer() {
     " \u00b7 this file is complete in itself and loads nothing from anywhere"));
 }
 
+// ---- findings
+function findingsSection() {
+  if (data.findings.length === 0) {
+    section("findings", "Findings", null, element("p", { class: "lead" }, "Nothing to report."));
+    return;
+  }
+  const groups = new Map();
+  for (const finding of data.findings) {
+    const key = finding.severity + "\n" + finding.id;
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(finding);
+  }
+  const order = ["error", "warning", "info"], tones = { error: "bad", warning: "fair", info: "" };
+  const list = [...groups.values()].sort((a, b) => order.indexOf(a[0].severity) - order.indexOf(b[0].severity));
+  section("findings", "Findings", null, list.map((group) => findingGroup(group, tones[group[0].severity] ?? "")));
+}
+function findingGroup(group, tone) {
+  const first = group[0], reasons = new Set(group.map((finding) => finding.reason));
+  const fixes = [...new Set(group.map((finding) => finding.fix).filter(Boolean))];
+  const places = element("ul", {}, group.map((finding) => element("li", {}, element("span", { class: "mono" }, finding.where),
+    reasons.size > 1 && ": " + finding.reason)));
+  const one = reasons.size === 1;
+  return element("div", { class: "panel finding " + tone },
+    element("h3", {}, element("span", { class: "severity" }, first.severity), first.id, group.length > 1 && element("span", { class: "chip" }, count(group.length) + " places")),
+    one && element("p", {}, group.length === 1 && [element("span", { class: "mono" }, first.where), ": "], first.reason),
+    fixes.map((fix) => element("p", { class: "fix" }, element("b", {}, "Fix: "), fix)),
+    group.length > 1 && (group.length <= 4 ? places : element("details", {}, element("summary", {}, "Where"), places)));
+}
+
 // ---- tooltip
 const tip = document.getElementById("tip");
 function showTip(event, text) {

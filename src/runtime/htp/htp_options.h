@@ -30,6 +30,7 @@ inline constexpr const char* kContextBinaryFile = "context_qnn.bin";
 inline constexpr const char* kOperationTraceFile = "qnn_op_trace.json";
 inline constexpr const char* kProfileCsvFile = "profile.csv";
 inline constexpr const char* kProfileLogFile = "profile_qnn.log";
+inline constexpr const char* kSchematicEnding = "_schematic.bin";  ///< one file a graph
 
 /// The same in the provider's own words.
 [[nodiscard]] ProviderOptions provider_options(const HtpInstallation& installation,
