@@ -96,6 +96,16 @@ OpRule parse_op(const Json& entry, const Json& type_sets) {
   rule.keeps_all = entry.value("keeps_all", false);
   rule.when = entry.value("when", std::string());
   rule.reason = entry.value("reason", std::string());
+  rule.accepted_types = entry.contains("accepts")
+                            ? parse_types(type_sets.at(entry.at("accepts").get<std::string>()))
+                            : rule.types;
+  rule.cpu_only = entry.value("runs", std::string()) == "cpu";
+  rule.unfolds = entry.value("unfolds", false);
+  rule.float_fails = entry.value("float_fails", false);
+  rule.has_float = entry.value("float", true);
+  rule.max_rank = entry.value("max_rank", rule.max_rank);
+  rule.float_max_rank = entry.value("float_max_rank", rule.max_rank);
+  rule.channels_last = entry.value("channels_last", false);
   return rule;
 }
 
@@ -107,6 +117,31 @@ void parse_weight_formats(const Json& formats, Rules& rules) {
         granularities.push_back(parse_granularity(name.get<std::string>()));
       }
     }
+  }
+}
+
+OperandFormat parse_operand(const Json& entry) {
+  return {parse_type(entry.at("type").get<std::string>()), entry.value("symmetric", false)};
+}
+
+WeightForm parse_form(const std::string& name) {
+  static constexpr std::array<std::pair<const char*, WeightForm>, 3> kForms = {
+      {{"tensor", WeightForm::kTensor},
+       {"shifted", WeightForm::kShifted},
+       {"channel", WeightForm::kChannel}}};
+  return by_name(kForms, name);
+}
+
+void parse_accepted(const Json& json, Rules& rules) {
+  for (const auto& [activation, by_type] : json.at("accepted_weights").items()) {
+    for (const auto& [type, names] : by_type.items()) {
+      auto& forms = rules.accepted_weights[parse_type(activation)][parse_type(type)];
+      for (const Json& name : names) forms.push_back(parse_form(name.get<std::string>()));
+    }
+  }
+  for (const auto& [activation, entries] : json.at("accepted_operands").items()) {
+    auto& operands = rules.accepted_operands[parse_type(activation)];
+    for (const Json& entry : entries) operands.push_back(parse_operand(entry));
   }
 }
 
@@ -123,10 +158,10 @@ Rules parse_effective(const Json& json) {
   rules.four_bit_gain_min_outputs = json.at("four_bit_gain_min_outputs").get<std::int64_t>();
   for (const auto& [bits, formats] : json.at("second_operand").items()) {
     for (const Json& entry : formats) {
-      rules.second_operand[std::stoi(bits)].push_back(
-          {parse_type(entry.at("type").get<std::string>()), entry.value("symmetric", false)});
+      rules.second_operand[std::stoi(bits)].push_back(parse_operand(entry));
     }
   }
+  parse_accepted(json, rules);
   for (const Json& entry : json.at("fused")) {
     rules.fused.push_back({entry.at("heads").get<std::vector<std::string>>(),
                            entry.at("tails").get<std::vector<std::string>>(),

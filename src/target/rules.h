@@ -55,6 +55,15 @@ struct OpRule {
   bool keeps_all = false;  ///< mover whose output holds every element of its input
   std::string when;        ///< condition on the node: "zero_pad"
   std::string reason;      ///< kFloat: why
+  /// Activation types that the vendor's compiler takes, right or wrong: what placement follows.
+  std::vector<DType> accepted_types;
+  bool cpu_only = false;     ///< not even in float on the NPU
+  bool unfolds = false;      ///< an ONNX function: refused, its parts run in float
+  bool has_float = true;     ///< the NPU computes it in float
+  bool float_fails = false;  ///< in float it is taken, and then the graph does not compile
+  int max_rank = 5;          ///< dimensions, in integers
+  int float_max_rank = 5;
+  bool channels_last = false;  ///< its layout is changed first: it cannot go back to the CPU
 };
 
 /// Operations that run as one: nothing is quantized between head and tail.
@@ -67,6 +76,13 @@ struct FusionRule {
 struct OperandFormat {
   DType type = DType::kUInt8;
   bool symmetric = false;
+};
+
+/// Forms of layer weights that the vendor's compiler takes with one activation type.
+enum class WeightForm {
+  kTensor,   ///< one scale, symmetric
+  kShifted,  ///< one scale, any zero point
+  kChannel   ///< a scale for each channel, symmetric
 };
 
 /// Everything that one HTP version accepts.
@@ -82,6 +98,10 @@ struct Rules {
   std::int64_t four_bit_gain_min_outputs = 33;
   /// Computed second operands of MatMul, by activation bits; the first is preferred.
   std::map<int, std::vector<OperandFormat>> second_operand;
+  /// What the vendor's compiler takes, right or wrong: activation type -> weight type -> forms, and
+  /// activation type -> computed second operands of MatMul.
+  std::map<DType, std::map<DType, std::vector<WeightForm>>> accepted_weights;
+  std::map<DType, std::vector<OperandFormat>> accepted_operands;
   std::vector<FusionRule> fused;
   std::map<std::string, OpRule> ops;
 

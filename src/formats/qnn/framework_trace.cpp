@@ -40,9 +40,11 @@ UnsupportedNode parse_unsupported(const JsonCursor& entry) {
   return {entry.at("node_name").text(), entry.at("op_type").text(), entry.at("reason").text()};
 }
 
+// ONNX Runtime appends it and a number to the nodes of a new layout.
+constexpr std::string_view kToken = "_token_";
+
 /// Cuts "_token_<digits>" off the end.
 bool cut_token(std::string& name) {
-  constexpr std::string_view kToken = "_token_";
   const std::size_t digits = name.find_last_not_of("0123456789") + 1;
   if (digits == name.size() || digits < kToken.size()) return false;
   if (name.compare(digits - kToken.size(), kToken.size(), kToken) != 0) return false;
@@ -88,6 +90,10 @@ std::string onnx_node_name(const std::string& traced_name) {
   while (cut_mark(name)) {
   }
   return name;
+}
+
+bool is_layout_node(const std::string& traced_name) {
+  return traced_name.find(kToken) != std::string::npos;
 }
 
 }  // namespace hexquant::formats

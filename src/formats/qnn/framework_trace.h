@@ -47,4 +47,7 @@ struct FrameworkTrace {
 /// ("/MatMulAddFusion") are cut off.
 [[nodiscard]] std::string onnx_node_name(const std::string& traced_name);
 
+/// True when ONNX Runtime changed the node's layout to channels last, or added it while doing so.
+[[nodiscard]] bool is_layout_node(const std::string& traced_name);
+
 }  // namespace hexquant::formats
