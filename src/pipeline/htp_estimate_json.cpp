@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/finding_json.h"
 #include "pipeline/htp_estimate.h"
-#include "report/report.h"
 
 namespace hexquant::pipeline {
 namespace {
@@ -162,10 +162,7 @@ Json to_json(const HtpEstimate& estimate) {
       json["layers"] = Json::array();
     }
   }
-  json["findings"] = Json::array();
-  for (const Finding& finding : estimate.findings) {
-    json["findings"].push_back(report::finding_json(finding));
-  }
+  json["findings"] = findings_json(estimate.findings);
   return json;
 }
 

@@ -114,9 +114,6 @@ struct QuantizeReport {
   Findings findings;
 };
 
-/// A finding as it stands in every machine-readable result: id, severity, where, reason, fix.
-[[nodiscard]] Json finding_json(const Finding& finding);
-
 /// report.json (schema docs/schema/report.schema.json); `header` holds schema, command, versions.
 [[nodiscard]] Json report_json(const QuantizeReport& report, const Json& header);
 

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "core/finding_json.h"
 #include "report/report.h"
 
 namespace hexquant::report {
@@ -112,14 +113,6 @@ Json object_json(const std::vector<std::pair<std::string, Value>>& members) {
 
 }  // namespace
 
-Json finding_json(const Finding& finding) {
-  return {{"id", finding.id},
-          {"severity", severity_name(finding.severity)},
-          {"where", finding.where},
-          {"reason", finding.reason},
-          {"fix", finding.fix}};
-}
-
 Json report_json(const QuantizeReport& report, const Json& header) {
   Json json = header;
   json["model"] = report.model;
@@ -137,7 +130,7 @@ Json report_json(const QuantizeReport& report, const Json& header) {
   json["weight_bytes"] = {{"float", report.float_weight_bytes},
                           {"quantized", report.quantized_weight_bytes}};
   json["samples"] = report.samples;
-  json["findings"] = list_json(report.findings, finding_json);
+  json["findings"] = findings_json(report.findings);
   json["recipe"] = report.recipe;
   json["seconds"] = object_json(report.seconds);
   json["peak_rss_bytes"] = report.peak_rss_bytes;

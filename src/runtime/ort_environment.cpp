@@ -1,6 +1,5 @@
 #include "runtime/ort_environment.h"
 
-#include <cstdio>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -16,17 +15,17 @@ namespace {
 void ORT_API_CALL discard_log(void*, OrtLoggingLevel, const char*, const char*, const char*,
                               const char*) {}
 
-void ORT_API_CALL print_log(void*, OrtLoggingLevel, const char* /*category*/, const char* /*id*/,
-                            const char* place, const char* message) {
-  std::fprintf(stderr, "[%s] %s\n", place, message);
-}
+LogSink log_sink = nullptr;
 
-OrtLoggingFunction log_function = discard_log;
+void ORT_API_CALL hand_on_log(void*, OrtLoggingLevel, const char* /*category*/, const char* /*id*/,
+                              const char* place, const char* message) {
+  log_sink(place, message);
+}
 
 }  // namespace
 
-void log_to_standard_error() {
-  log_function = print_log;
+void set_log_sink(LogSink sink) {
+  log_sink = sink;
 }
 
 Ort::Env& ort_environment() {
@@ -36,9 +35,9 @@ Ort::Env& ort_environment() {
                        OrtGetApiBase()->GetVersionString(), ORT_API_VERSION));
   }
   static Ort::Env environment = [] {
-    const bool prints = log_function == print_log;
-    Ort::Env created(prints ? ORT_LOGGING_LEVEL_VERBOSE : ORT_LOGGING_LEVEL_ERROR, "hexquant",
-                     log_function, nullptr);
+    const bool wanted = log_sink != nullptr;
+    Ort::Env created(wanted ? ORT_LOGGING_LEVEL_VERBOSE : ORT_LOGGING_LEVEL_ERROR, "hexquant",
+                     wanted ? hand_on_log : discard_log, nullptr);
     created.DisableTelemetryEvents();
     return created;
   }();

@@ -32,7 +32,7 @@ struct SessionOptions {
   /// Replace Q/DQ pairs by integer kernels (8 bits). Off = float kernels between the Q/DQ nodes,
   /// weights dequantized once: what 16-bit and 4-bit codes need, for which there are no kernels.
   bool integer_kernels = true;
-  /// Messages from this level on reach the log (see log_to_standard_error): 0 verbose .. 3 error.
+  /// Messages from this level on reach the log (see set_log_sink): 0 verbose .. 3 error.
   int log_level = 3;
   /// Plug-in to load into this process; only htp_worker does that.
   std::optional<ProviderOptions> provider = std::nullopt;
@@ -61,9 +61,12 @@ class Session final : public InferenceSession {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Prints ONNX Runtime's messages on standard error instead of dropping them. To be called before
-/// the first session of the process; only htp_worker does.
-void log_to_standard_error();
+/// Takes ONNX Runtime's messages: where in its sources, and what. Called from any thread.
+using LogSink = void (*)(const char* place, const char* message);
+
+/// Hands ONNX Runtime's messages on instead of dropping them. To be called before the first session
+/// of the process; only htp_worker does.
+void set_log_sink(LogSink sink);
 
 /// Version of the loaded ONNX Runtime library, e.g. "1.32.0".
 [[nodiscard]] std::string runtime_version();

@@ -10,6 +10,7 @@ namespace hexquant::cli {
 
 void add_quantize_command(CLI::App& program, CommandContext& context);
 void add_evaluate_command(CLI::App& program, CommandContext& context);
+void add_compile_command(CLI::App& program, CommandContext& context);
 void add_info_command(CLI::App& program, CommandContext& context);
 void add_granularity_command(CLI::App& program, CommandContext& context);
 void add_setup_command(CLI::App& program, CommandContext& context);

@@ -80,6 +80,7 @@ struct HtpWorker::Impl {
   std::vector<ValueSpec> inputs;
   std::vector<ValueSpec> outputs;
   double open_seconds = 0.0;
+  double provider_seconds = 0.0;
   std::int64_t peak_bytes = 0;
 
   Message ask(const Message& request);
@@ -183,6 +184,7 @@ std::vector<Tensor> HtpWorker::run(const Feeds& feeds) {
   if (impl_->failure) {
     throw Error(ErrorCode::kInvalidModel, "HTP simulator: " + impl_->failure->reason);
   }
+  impl_->provider_seconds += reply.head.value("seconds", 0.0);
   return std::move(reply.tensors);
 }
 
@@ -206,6 +208,10 @@ std::string HtpWorker::log() const {
 
 double HtpWorker::open_seconds() const noexcept {
   return impl_->open_seconds;
+}
+
+double HtpWorker::provider_seconds() const noexcept {
+  return impl_->provider_seconds;
 }
 
 std::int64_t HtpWorker::peak_memory_bytes() const noexcept {

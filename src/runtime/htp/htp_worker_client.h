@@ -68,6 +68,8 @@ class HtpWorker final {
   /// Everything that the process printed, the provider's log lines included.
   [[nodiscard]] std::string log() const;
   [[nodiscard]] double open_seconds() const noexcept;
+  /// Time that the provider itself took in all runs; the rest of a run is the way there and back.
+  [[nodiscard]] double provider_seconds() const noexcept;
   [[nodiscard]] std::int64_t peak_memory_bytes() const noexcept;
 
  private:

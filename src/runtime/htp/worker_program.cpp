@@ -4,13 +4,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <exception>
 #include <optional>
 #include <string>
 #include <thread>
 #include <utility>
 
+#include "core/stopwatch.h"
 #include "hexquant/error.h"
 #include "runtime/htp/worker_protocol.h"
 
@@ -65,7 +65,9 @@ class Worker {
       for (std::size_t i = 0; i < request.tensors.size(); ++i) {
         feeds.emplace(request.head.at("names").at(i).get<std::string>(), request.tensors[i]);
       }
+      const Stopwatch elapsed;
       reply.tensors = session_->run(feeds);
+      reply.head["seconds"] = elapsed.total_seconds();
     } else {
       session_.reset();
       is_open_ = false;
@@ -83,10 +85,10 @@ class Worker {
 
 }  // namespace
 
-int serve_worker(int descriptor) {
+int serve_worker(int descriptor, LogSink log) {
   const WaitReady wait = [descriptor](bool to_write) { wait_for_ever(descriptor, to_write); };
   end_with(descriptor);
-  log_to_standard_error();
+  set_log_sink(log);
   Worker worker;
   while (worker.is_open()) {
     const Message request = receive_message(descriptor, wait);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "runtime/session.h"
+
 namespace hexquant::runtime {
 
 /// What the program htp_worker does: loads the plug-in it is told to, opens one model with it and
@@ -7,10 +9,11 @@ namespace hexquant::runtime {
 /// other side is gone. Requests and answers:
 ///   {"op":"open","model","name","library","options","entries","log_level"}
 ///                            -> {"ok":true,"inputs","outputs","peak_bytes"}
-///   {"op":"run","names"} + tensors -> {"ok":true,"peak_bytes"} + tensors
+///   {"op":"run","names"} + tensors -> {"ok":true,"peak_bytes","seconds"} + tensors
 ///   {"op":"close"}           -> {"ok":true}, after everything is written
 /// A failure is {"ok":false,"error"}.
+/// @param log  takes the messages of ONNX Runtime and the plug-in
 /// @return exit status of the process
-int serve_worker(int descriptor);
+int serve_worker(int descriptor, LogSink log);
 
 }  // namespace hexquant::runtime
