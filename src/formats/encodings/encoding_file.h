@@ -35,7 +35,7 @@ enum class ScaleKind {
 /// The quantization of one tensor as a file states it, the same for every version.
 ///
 /// Numbers mean x = (q + offset) * scale with codes q of the unsigned grid 0 ... 2^bits - 1 (AIMET
-/// and QNN), so min = offset * scale; y_zero_point of 2.0.0 is converted while reading:
+/// and QNN), so min = offset * scale. y_zero_point of 2.0.0 is converted while reading:
 /// offset = q_min - y_zero_point, q_min = 0 for unsigned and -2^(bits-1) for signed types.
 struct EncodingEntry {
   std::string name;
@@ -44,28 +44,30 @@ struct EncodingEntry {
   /// Width of the codes (of the float type where is_float); kLpbq: of the compressed codes.
   int bits = 8;
   int grid_bits = 0;              ///< kLpbq: width of the channel's grid (decompressed), else 0
-  std::optional<bool> symmetric;  ///< absent where the file does not say
-  /// Codes have a signed type (2.0.0 says so; the others imply it: symmetric with offset -2^(b-1)).
+  std::string float_type;         ///< 2.0.0: "bfloat16", "float8e4m3fn" ...; "" = IEEE of `bits`
+  std::optional<bool> symmetric;  ///< absent where an override does not say
+  /// Type of the codes in 2.0.0 words (intN); the other versions call symmetric what is signed.
   bool is_signed = false;
   ScaleKind kind = ScaleKind::kNone;
   /// Channel axis; block axis of kBlock and kLpbq. Absent in 0.6.1 and 1.0.0.
   std::optional<int> axis;
   std::int64_t block_size = 0;  ///< kBlock, kLpbq
-  /// kTensor 1, kChannel C, kBlock all blocks, kLpbq one a channel. Empty when the file gives only
-  /// min and max (see complete_entry).
+  /// kTensor 1, kChannel C, kBlock all blocks, kLpbq one a channel. Empty when an override gives
+  /// only min and max (see complete_entry).
   std::vector<double> scale;
-  std::vector<double> offset;  ///< as many as scale; kLpbq: of the channel's grid
-  std::vector<double> min;     ///< 0.6.1 and overrides: as many as there are items, or empty
+  /// As many as scale; kLpbq: of the channel's grid. Not whole only with AIMET's zero_point_shift.
+  std::vector<double> offset;
+  std::vector<double> min;  ///< 0.6.1 and overrides, where the file gives them
   std::vector<double> max;
   std::vector<std::int64_t> block_int_scale;  ///< kLpbq: all blocks
-  /// 2.0.0, kBlock and kLpbq: shape of the nested block list, whose rank is the weight's. Block
-  /// lists are row-major in this shape. Empty in 1.0.0: channel by channel, blocks innermost.
+  /// Shape of the nested list that 2.0.0 writes: of the blocks (rank of the weight, in which the
+  /// numbers are row-major) for kBlock and kLpbq. Empty in 1.0.0, which lists blocks of a matrix
+  /// channel by channel and others row-major.
   Shape block_shape;
-  /// 2.0.0, kLpbq: shape of the nested list of channel scales.
-  Shape channel_shape;
   bool offset_as_real = false;  ///< the file writes -128.0 rather than -128
-  bool has_offset = true;       ///< 2.0.0: y_zero_point is written although 0, or is not 0
-  Json extra = Json::object();  ///< keys this library does not know, written back
+  bool offset_written = true;   ///< the file gives the offset (zero point), rather than implying it
+  Json extra;                   ///< keys this library does not know, written back; null = none
+  std::vector<std::string> keys;  ///< order of the keys in the file; empty = this library's
 
   friend bool operator==(const EncodingEntry&, const EncodingEntry&) = default;
 };
@@ -79,11 +81,12 @@ struct EncodingFile {
   Json envelope = Json::object();
 };
 
-/// Detects the version and reads the entries. "version" decides; without it, a dictionary of lists
-/// is 0.6.1, a list of objects with `bw` 1.0.0, a list under `encodings` 2.0.0.
+/// Detects the version and reads the entries. The layout decides: dictionaries of lists are 0.6.1,
+/// lists under activation_encodings and param_encodings 1.0.0, a list under `encodings` 2.0.0; a
+/// "version" that contradicts it is an error (2.1.0 counts as 2.0.0, 0.5.0 as 0.6.1).
 /// @param origin  file name for messages
 /// @throws Error(kInvalidData) "origin:line:column: ..." for malformed JSON;
-///         "origin: activation_encodings.conv1[0].offset: expected a number, got "x"" otherwise
+///         `origin: activation_encodings.conv1[0].offset: expected a number, got "x"` otherwise
 [[nodiscard]] EncodingFile parse_encodings(const std::string& text, const std::string& origin);
 [[nodiscard]] EncodingFile encodings_from_json(const Json& json, const std::string& origin);
 /// @throws Error(kIo), and as parse_encodings
@@ -95,8 +98,11 @@ struct EncodingFile {
 /// True when the entry has numbers, or the range that gives them.
 [[nodiscard]] bool has_numbers(const EncodingEntry& entry) noexcept;
 
-/// Fills in scale and offset from min and max (scale = (max - min) / (2^bits - 1), offset =
-/// round(min / scale)), or min and max from scale and offset. Entries without numbers stay so.
+/// Where an entry has only min and max, fills scale and offset in by QNN's rule: scale =
+/// (max - min) / (2^bits - 1), offset = round(min / scale).
 void complete_entry(EncodingEntry& entry);
+
+/// Smallest code of the entry's type in 2.0.0 words: 0, or -2^(bits-1) where signed.
+[[nodiscard]] double lowest_code(const EncodingEntry& entry) noexcept;
 
 }  // namespace hexquant::formats
