@@ -3,6 +3,7 @@
 #include <cmath>
 #include <set>
 
+#include "core/finding_json.h"
 #include "core/format.h"
 #include "passes/prepare.h"
 #include "plan/plan.h"
@@ -267,14 +268,7 @@ Json to_json(const ModelInfo& info) {
                         {"integer_layers", info.prepared->integer_layers},
                         {"float_layers", info.prepared->float_layers}};
   }
-  json["findings"] = Json::array();
-  for (const Finding& finding : info.findings) {
-    json["findings"].push_back({{"id", finding.id},
-                                {"severity", severity_name(finding.severity)},
-                                {"where", finding.where},
-                                {"reason", finding.reason},
-                                {"fix", finding.fix}});
-  }
+  json["findings"] = findings_json(info.findings);
   return json;
 }
 

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "core/finding_json.h"
 #include "report/report.h"
 
 namespace hexquant::report {
@@ -137,7 +138,7 @@ Json report_json(const QuantizeReport& report, const Json& header) {
   json["weight_bytes"] = {{"float", report.float_weight_bytes},
                           {"quantized", report.quantized_weight_bytes}};
   json["samples"] = report.samples;
-  json["findings"] = list_json(report.findings, finding_json);
+  json["findings"] = findings_json(report.findings);
   json["recipe"] = report.recipe;
   json["seconds"] = object_json(report.seconds);
   json["peak_rss_bytes"] = report.peak_rss_bytes;

@@ -18,23 +18,6 @@ namespace {
   throw Error(ErrorCode::kInvalidData, format("encoding of '{}': {}", entry.name, reason));
 }
 
-DType code_type(const EncodingEntry& entry, bool is_signed) {
-  switch (entry.bits) {
-    case 4:
-      return is_signed ? DType::kInt4 : DType::kUInt4;
-    case 8:
-      return is_signed ? DType::kInt8 : DType::kUInt8;
-    case 16:
-      return is_signed ? DType::kInt16 : DType::kUInt16;
-    case 32:
-      if (is_signed) return DType::kInt32;
-      break;
-    default:
-      break;
-  }
-  refuse(entry, format("a width of {} bits: expected 4, 8, 16 or signed 32", entry.bits));
-}
-
 bool all_equal(const std::vector<double>& values, double value) {
   return std::all_of(values.begin(), values.end(), [&](double v) { return v == value; });
 }
@@ -178,6 +161,26 @@ EncodingEntry entry_of(const std::string& name, const Encoding& encoding, const 
 
 }  // namespace
 
+std::optional<DType> code_type(const EncodingEntry& entry) {
+  // What 0.6.1 and 1.0.0 call symmetric may lie on the unsigned grid: offset 0.
+  const bool is_signed =
+      entry.is_signed && !(entry.symmetric.value_or(false) && entry.kind != ScaleKind::kLpbq &&
+                           !entry.offset.empty() && all_equal(entry.offset, 0.0));
+  if (entry.is_float) return std::nullopt;
+  switch (entry.bits) {
+    case 4:
+      return is_signed ? DType::kInt4 : DType::kUInt4;
+    case 8:
+      return is_signed ? DType::kInt8 : DType::kUInt8;
+    case 16:
+      return is_signed ? DType::kInt16 : DType::kUInt16;
+    case 32:
+      return is_signed ? std::optional(DType::kInt32) : std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
+
 Encoding to_encoding(const EncodingEntry& source, const Shape& shape) {
   EncodingEntry entry = source;
   complete_entry(entry);
@@ -185,9 +188,11 @@ Encoding to_encoding(const EncodingEntry& source, const Shape& shape) {
   Encoding encoding;
   const double lowest = -std::ldexp(1.0, entry.bits - 1);
   const bool symmetric = entry.symmetric.value_or(false);
-  // What 0.6.1 and 1.0.0 call symmetric may lie on the unsigned grid: offset 0.
-  const bool is_signed = entry.is_signed && !(symmetric && all_equal(entry.offset, 0.0));
-  encoding.type = code_type(entry, is_signed);
+  const auto type = code_type(entry);
+  if (!type)
+    refuse(entry, format("a width of {} bits: expected 4, 8, 16 or signed 32", entry.bits));
+  encoding.type = *type;
+  const bool is_signed = encoding.q_min() < 0;
   if (entry.kind == ScaleKind::kLpbq) {
     encoding.symmetric = true;
     add_two_levels(entry, shape, encoding);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "formats/encodings/convert_encodings.h"
@@ -10,6 +11,10 @@
 #include "quant/quant_plan.h"
 
 namespace hexquant::formats {
+
+/// ONNX type of an integer entry's codes; nullopt for float entries and widths ONNX has no type
+/// for.
+[[nodiscard]] std::optional<DType> code_type(const EncodingEntry& entry);
 
 /// An entry as quantization parameters, in ONNX words.
 ///
