@@ -28,8 +28,7 @@ constexpr Export kExports[] = {
 
 TEST(AimetFiles, ReadingAndWritingGivesTheSameText) {
   for (const Export& made : kExports) {
-    const std::string path =
-        aimet_path(std::string(made.kind) + "_" + made.version + ".encodings");
+    const std::string path = aimet_path(std::string(made.kind) + "_" + made.version + ".encodings");
     const EncodingFile file = read_encodings(path);
     EXPECT_STREQ(version_name(file.version), made.version);
     EXPECT_EQ(to_text(encodings_json(file)), to_text(read_json(path))) << path;
@@ -68,7 +67,8 @@ TEST(AimetFiles, ConvertedFilesAreWhatTheExporterWrites) {
       for (const auto& [name, object] : made) {
         const auto found = expected.find(name);
         if (found == expected.end()) {
-          // Only 2.0.0 files have these (biases, the Reshape's output), only 0.6.1 and 1.0.0 floats.
+          // Only 2.0.0 files have these (biases, the Reshape's output), only 0.6.1 and 1.0.0
+          // floats.
           EXPECT_THAT(name, testing::AnyOf("param_encodings/b1", "activation_encodings/f",
                                            "encodings/w2", "encodings/c2"));
           continue;
@@ -123,8 +123,8 @@ TEST(AimetFiles, BlocksHaveTheirAxes) {
     EXPECT_EQ(matrix.block_int_scale[4], 16);
     EXPECT_EQ(matrix.scale[1], 15.0F * matrix.channel_scale[1]);
     // The table holds the same numbers whichever version they came from.
-    EXPECT_EQ(table.tensors.at("w2"), encoding_table(aimet_file("lpbq", "2.0.0"), model, findings)
-                                          .tensors.at("w2"));
+    EXPECT_EQ(table.tensors.at("w2"),
+              encoding_table(aimet_file("lpbq", "2.0.0"), model, findings).tensors.at("w2"));
   }
   EXPECT_THAT(findings, IsEmpty());
 }

@@ -21,18 +21,17 @@ Json whole_number(double value, bool as_real) {
   return static_cast<std::int64_t>(value);
 }
 
-/// The members of `made` in the order of `keys`, then those that `keys` does not have, then extras.
+/// The keys that a file had, in its order, filled from `made` and `extra`; all members of both when
+/// the entry comes from no file.
 Json ordered(Json made, const std::vector<std::string>& keys, const Json& extra) {
-  if (extra.is_object()) made.update(extra);
-  if (keys.empty()) return made;
-  Json result = Json::object();
+  Json result = keys.empty() ? std::move(made) : Json::object();
   for (const std::string& key : keys) {
     const auto found = made.find(key);
     if (found != made.end()) result[key] = std::move(*found);
+    if (extra.is_object() && extra.contains(key)) result[key] = extra[key];
   }
-  for (auto& item : made.items()) {
-    if (!result.contains(item.key())) result[item.key()] = std::move(item.value());
-  }
+  // Items after the first may have unknown keys of their own.
+  if (extra.is_object()) result.update(extra);
   return result;
 }
 

@@ -67,7 +67,7 @@ struct EncodingEntry {
   bool offset_as_real = false;  ///< the file writes -128.0 rather than -128
   bool offset_written = true;   ///< the file gives the offset (zero point), rather than implying it
   Json extra;                   ///< keys this library does not know, written back; null = none
-  std::vector<std::string> keys;  ///< order of the keys in the file; empty = this library's
+  std::vector<std::string> keys;  ///< those of the file, in its order; empty = all that apply
 
   friend bool operator==(const EncodingEntry&, const EncodingEntry&) = default;
 };
