@@ -41,20 +41,23 @@ struct Missing {
   std::string reason;
 };
 
-/// Values that preparation removes, with the pass; empty when the model cannot be prepared.
-class FoldedValues {
+/// What preparation, which converters do too, makes of the values of a model; nothing when the
+/// model cannot be prepared.
+class PreparedValues {
  public:
-  explicit FoldedValues(const Graph& graph) : graph_(graph), prepared_(graph) {
+  PreparedValues(const formats::EncodingFile& file, const LintScene& scene)
+      : graph_(scene.graph), prepared_(scene.graph) {
     try {
       reports_ = passes::prepare(prepared_, {});
+      scene_ = std::make_unique<LintScene>(file, prepared_, scene.target);
     } catch (const Error&) {
-      prepared_ = graph;  // nothing is known to be folded
+      scene_.reset();
     }
   }
 
   /// The pass that removes the value; nullopt when it stays.
-  [[nodiscard]] std::optional<std::string> find(const std::string& value) const {
-    if (prepared_.has_value(value)) return std::nullopt;
+  [[nodiscard]] std::optional<std::string> removed_by(const std::string& value) const {
+    if (scene_ == nullptr || prepared_.has_value(value)) return std::nullopt;
     std::set<std::string> names = {value};
     if (const Node* producer = graph_.producer(value)) names.insert(producer->name());
     for (const graph::Use& use : graph_.uses(value)) names.insert(use.node->name());
@@ -67,10 +70,17 @@ class FoldedValues {
     return "folding";
   }
 
+  /// Whether the value lies between operations that run as one, once folding has brought them
+  /// together.
+  [[nodiscard]] bool is_interior(const std::string& value) const {
+    return scene_ != nullptr && scene_->fusions.interior.contains(value);
+  }
+
  private:
   const Graph& graph_;
   Graph prepared_;
   std::vector<passes::PassReport> reports_;
+  std::unique_ptr<LintScene> scene_;
 };
 
 class Lint {
@@ -147,15 +157,19 @@ class Lint {
     result_.tensors.push_back({name, TensorMatch::kUnknown, std::move(nearest)});
   }
 
+  void add_interior(const std::string& value) {
+    add(value, TensorMatch::kFused);
+    scene_.note("inside-chain", Severity::kInfo, value,
+                "no entry: it lies between operations that run as one", "");
+  }
+
   /// An encoding between two fused operations keeps the HTP from fusing them.
   void check_interiors() {
     std::set<std::string> interior(scene_.fusions.interior.begin(), scene_.fusions.interior.end());
     for (const std::string& value : interior) {
       if (scene_.graph.find_initializer(value) != nullptr) continue;
       if (scene_.find(value) == nullptr) {
-        add(value, TensorMatch::kFused);
-        scene_.note("inside-chain", Severity::kInfo, value,
-                    "no entry: it lies between operations that run as one", "");
+        add_interior(value);
         continue;
       }
       scene_.note("encoding-inside-chain", Severity::kWarning, value,
@@ -253,12 +267,16 @@ class Lint {
 
   void report_missing() {
     if (missing_.empty()) return;
-    const FoldedValues folded(scene_.graph);
+    const PreparedValues prepared(file_, scene_);
     for (const Missing& missing : missing_) {
-      if (const auto pass = folded.find(missing.name)) {
+      if (const auto pass = prepared.removed_by(missing.name)) {
         add(missing.name, TensorMatch::kFolded);
         scene_.note("folded", Severity::kInfo, missing.name,
                     format("no entry: {} removes it", *pass), "");
+        continue;
+      }
+      if (prepared.is_interior(missing.name)) {
+        add_interior(missing.name);
         continue;
       }
       add(missing.name, TensorMatch::kMissing);

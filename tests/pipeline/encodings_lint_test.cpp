@@ -311,12 +311,20 @@ TEST(EncodingsLint, AFoldedTensorIsInformation) {
   file.entries = {activation("x", 0.02, -100.0), activation("y", 0.03, 0.0), weight("w", 4)};
   const EncodingsLint lint = lint_encodings(file, graph, chip(), true);
   EXPECT_THAT(mistakes(lint), IsEmpty());
-  EXPECT_EQ(lint.count(TensorMatch::kFolded), 2);  // c and i
+  EXPECT_EQ(lint.count(TensorMatch::kFolded), 1);  // i
+  EXPECT_EQ(lint.count(TensorMatch::kFused), 1);   // c, next to its Relu then
   const auto folded = std::find_if(lint.findings.begin(), lint.findings.end(),
                                    [](const Finding& finding) { return finding.id == "folded"; });
   ASSERT_NE(folded, lint.findings.end());
   EXPECT_EQ(folded->reason, "no entry: fold_identity removes it");
 }
+
+/// Instrumented and unoptimized code is slower by far; there only the result is checked.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(NDEBUG)
+constexpr double kMaxSeconds = 60.0;
+#else
+constexpr double kMaxSeconds = 0.2;
+#endif
 
 TEST(EncodingsLint, FiveThousandTensorsTakeLessThanAFifthOfASecond) {
   constexpr int kLayers = 1700;  // w, c and r of each
@@ -332,7 +340,7 @@ TEST(EncodingsLint, FiveThousandTensorsTakeLessThanAFifthOfASecond) {
     EXPECT_EQ(lint.count(TensorMatch::kMatched) + lint.count(TensorMatch::kFused), 3 * kLayers + 5);
   }
   RecordProperty("seconds", std::to_string(best_seconds));
-  EXPECT_LT(best_seconds, 0.2);
+  EXPECT_LT(best_seconds, kMaxSeconds);
 }
 
 }  // namespace

@@ -109,8 +109,11 @@ void add_two_levels(const EncodingEntry& entry, const Shape& shape, Encoding& en
   for (std::size_t i = 0; i < block_places.size(); ++i) {
     const auto at = static_cast<std::int64_t>(i);
     const std::int64_t channel = at / (blocks * inner) * inner + at % inner;
-    const auto integer = static_cast<std::uint16_t>(entry.block_int_scale[block_places[i]]);
-    encoding.block_int_scale.push_back(integer);
+    const std::int64_t integer = entry.block_int_scale[block_places[i]];
+    if (integer > std::numeric_limits<std::uint16_t>::max()) {
+      refuse(entry, format("block integer {}: expected at most 65535", integer));
+    }
+    encoding.block_int_scale.push_back(static_cast<std::uint16_t>(integer));
     encoding.scale.push_back(static_cast<float>(integer) *
                              encoding.channel_scale[static_cast<std::size_t>(channel)]);
     encoding.zero_point.push_back(0);

@@ -118,13 +118,19 @@ double read_offset(const JsonCursor& value) {
   return offset;
 }
 
-void keep_keys(const JsonCursor& object, std::span<const std::string_view> known,
-               EncodingEntry& entry) {
+std::vector<std::string> keys_of(const JsonCursor& object) {
+  std::vector<std::string> keys;
+  for (const auto& item : object.json().items()) keys.push_back(item.key());
+  return keys;
+}
+
+Json unknown_members(const JsonCursor& object, std::span<const std::string_view> known) {
+  Json unknown;
   for (const auto& item : object.json().items()) {
-    entry.keys.push_back(item.key());
     if (std::find(known.begin(), known.end(), item.key()) != known.end()) continue;
-    entry.extra[item.key()] = item.value();
+    unknown[item.key()] = item.value();
   }
+  return unknown;
 }
 
 }  // namespace hexquant::formats

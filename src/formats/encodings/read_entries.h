@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/json_cursor.h"
 #include "formats/encodings/encoding_file.h"
@@ -26,8 +27,10 @@ inline constexpr std::int64_t kMaxOffset = std::int64_t{1} << 33;
 [[nodiscard]] double read_scale(const JsonCursor& value);
 /// An offset or zero point within what 32 bits need. @throws Error(kInvalidData)
 [[nodiscard]] double read_offset(const JsonCursor& value);
-/// Order of an object's keys; those not in `known` are kept in `extra`.
-void keep_keys(const JsonCursor& object, std::span<const std::string_view> known,
-               EncodingEntry& entry);
+/// Names of an object's members, in order.
+[[nodiscard]] std::vector<std::string> keys_of(const JsonCursor& object);
+/// The members that are not in `known`; null when there are none.
+[[nodiscard]] Json unknown_members(const JsonCursor& object,
+                                   std::span<const std::string_view> known);
 
 }  // namespace hexquant::formats

@@ -1,6 +1,6 @@
-#include <algorithm>
 #include <cmath>
-#include <vector>
+#include <optional>
+#include <string>
 
 #include "core/format.h"
 #include "formats/encodings/read_entries.h"
@@ -21,19 +21,25 @@ bool read_is_float(const JsonCursor& item) {
 }
 
 /// What all items of a list have in common.
-void read_policy(const JsonCursor& item, EncodingEntry& entry) {
-  entry.bits = static_cast<int>(item.at("bitwidth").integer(1, kMaxBits));
-  entry.is_float = read_is_float(item);
-  if (const auto symmetric = item.find("is_symmetric")) entry.symmetric = symmetric->boolean();
-  entry.is_signed = entry.symmetric.value_or(false);
+struct Policy {
+  int bits = 0;
+  bool is_float = false;
+  std::optional<bool> symmetric;
+};
+
+Policy read_policy(const JsonCursor& item) {
+  Policy policy;
+  policy.bits = static_cast<int>(item.at("bitwidth").integer(1, kMaxBits));
+  policy.is_float = read_is_float(item);
+  if (const auto symmetric = item.find("is_symmetric")) policy.symmetric = symmetric->boolean();
+  return policy;
 }
 
 void check_same_policy(const JsonCursor& item, const EncodingEntry& first) {
-  EncodingEntry entry;
-  read_policy(item, entry);
-  if (entry.bits != first.bits) item.at("bitwidth").fail(format("{} as in [0]", first.bits));
-  if (entry.is_float != first.is_float) item.fail("the dtype of [0]");
-  if (entry.symmetric != first.symmetric) item.fail("the is_symmetric of [0]");
+  const Policy policy = read_policy(item);
+  if (policy.bits != first.bits) item.at("bitwidth").fail(format("{} as in [0]", first.bits));
+  if (policy.is_float != first.is_float) item.fail("the dtype of [0]");
+  if (policy.symmetric != first.symmetric) item.fail("the is_symmetric of [0]");
 }
 
 /// Offset of an item that gives a scale alone: its range, or symmetry, implies it.
@@ -82,15 +88,17 @@ EncodingEntry read_entry_0_6_1(const std::string& name, const JsonCursor& list) 
     const JsonCursor item = list.at(i);
     item.expect_object();
     if (i == 0) {
-      read_policy(item, entry);
+      const Policy policy = read_policy(item);
+      entry.bits = policy.bits;
+      entry.is_float = policy.is_float;
+      entry.symmetric = policy.symmetric;
+      entry.is_signed = policy.symmetric.value_or(false);
+      entry.keys = keys_of(item);
     } else {
       check_same_policy(item, entry);
     }
-    EncodingEntry unknown;
-    keep_keys(item, kKnown, unknown);
-    if (i == 0) entry.keys = unknown.keys;
-    has_extra = has_extra || !unknown.extra.is_null();
-    extras.push_back(std::move(unknown.extra));
+    extras.push_back(unknown_members(item, kKnown));
+    has_extra = has_extra || !extras.back().is_null();
     if (entry.is_float) continue;
     read_numbers(item, entry);
     check_complete(item, i + 1, entry);

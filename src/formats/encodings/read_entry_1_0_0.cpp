@@ -79,7 +79,8 @@ void read_blocks(const JsonCursor& object, EncodingEntry& entry) {
 EncodingEntry read_entry_1_0_0(const JsonCursor& object) {
   EncodingEntry entry;
   entry.name = object.at("name").text();
-  keep_keys(object, kKnown, entry);
+  entry.keys = keys_of(object);
+  entry.extra = unknown_members(object, kKnown);
   entry.bits = static_cast<int>(object.at("bw").integer(1, kMaxBits));
   entry.is_float = read_is_float(object);
   const ScaleKind kind = read_kind(object);

@@ -174,7 +174,8 @@ bool looks_symmetric(const EncodingEntry& entry) {
 EncodingEntry read_entry_2_0_0(const JsonCursor& object) {
   EncodingEntry entry;
   entry.name = object.at("name").text();
-  keep_keys(object, kKnown, entry);
+  entry.keys = keys_of(object);
+  entry.extra = unknown_members(object, kKnown);
   read_type(object.at("output_dtype"), entry);
   if (object.find("per_block_int_scale")) {
     read_lpbq(object, entry);
