@@ -133,9 +133,9 @@ std::string diff_text(const std::vector<formats::EncodingDiff>& diffs) {
 }
 
 int run_diff(const DiffArguments& arguments, const CommandContext& context) {
-  const auto diffs =
-      formats::diff_encodings(formats::read_encodings(arguments.before),
-                              formats::read_encodings(arguments.after), arguments.tolerance);
+  const formats::EncodingFile before = formats::read_encodings(arguments.before);
+  const formats::EncodingFile after = formats::read_encodings(arguments.after);
+  const auto diffs = formats::diff_encodings(before, after, arguments.tolerance);
   if (context.common.json_path != "-") std::fputs(diff_text(diffs).c_str(), stdout);
   Json json = {
       {"before", arguments.before}, {"after", arguments.after}, {"tolerance", arguments.tolerance}};
