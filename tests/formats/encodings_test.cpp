@@ -193,6 +193,8 @@ TEST(ReadEncodings, ErrorsNameTheKey) {
        "w[1].bitwidth: expected 8 as in [0], got 4"},
       {R"({"param_encodings":{"w":[{"bitwidth":8,"scale":1,"offset":0},{"bitwidth":8}]}})",
        "w[1]: expected the same keys as in [0]"},
+      {R"({"param_encodings":{"w":[{"bitwidth":8,"scale":1,"is_symmetric":"True"},{"bitwidth":8,"scale":1,"is_symmetric":"True","offset":-128}]}})",
+       "w[1]: expected the same keys as in [0]"},
       {R"({"param_encodings":[{"name":"w","enc_type":"PER_ROW","bw":8,"dtype":"INT"}]})",
        "param_encodings[0].enc_type: expected PER_TENSOR, PER_CHANNEL, PER_BLOCK or LPBQ"},
       {R"({"param_encodings":[{"name":"w","enc_type":"PER_TENSOR","bw":8,"dtype":"INT","is_sym":true,"scale":[1,2],"offset":[0,0]}]})",

@@ -63,6 +63,8 @@ void read_numbers(const JsonCursor& item, EncodingEntry& entry) {
   const auto offset = item.find("offset");
   if (!scale && offset) item.at("scale").fail("a scale");
   if (!scale) return;
+  const bool is_first = entry.scale.empty();
+  if (!is_first && offset.has_value() != entry.offset_written) item.fail("the same keys as in [0]");
   entry.scale.push_back(read_scale(*scale));
   entry.offset_written = offset.has_value();
   entry.offset.push_back(offset ? read_offset(*offset) : implied_offset(item, entry));

@@ -40,6 +40,9 @@ void read_scales(const JsonCursor& object, EncodingEntry& entry) {
   for (std::size_t i = 0; i < scales.size(); ++i) {
     entry.scale.push_back(read_scale(scales.at(i)));
     entry.offset.push_back(read_offset(offsets.at(i)));
+    if (entry.offset.back() != std::floor(entry.offset.back())) {
+      offsets.at(i).fail("a whole number (the rest is zero_point_shift)");
+    }
   }
 }
 
