@@ -168,6 +168,7 @@ TEST(ReadEncodings, ErrorsNameTheKey) {
       {"{\n \"encodings\": [\n  {]}", "file:3:4: not valid JSON"},
       {"[]", "file: expected an object, got a list of 0"},
       {"{}", "expected activation_encodings and param_encodings (0.6.1, 1.0.0) or encodings"},
+      {R"({"encodings":{"w":[]}})", "file: encodings: expected a list, got an object"},
       {R"({"version":"3.0.0","encodings":[]})", "file: version: expected 0.6.1, 1.0.0 or 2.0.0"},
       {R"({"version":"1.0.0","encodings":[]})", "file: version: expected 2.0.0"},
       {R"({"activation_encodings":{},"param_encodings":[]})",

@@ -26,7 +26,10 @@ std::optional<EncodingsVersion> layout_of_version(const std::string& text) {
 }
 
 EncodingsVersion detect_version(const JsonCursor& root) {
-  if (root.find("encodings")) return EncodingsVersion::k2_0_0;
+  if (const auto entries = root.find("encodings")) {
+    entries->expect_array();
+    return EncodingsVersion::k2_0_0;
+  }
   std::optional<EncodingsVersion> version;
   for (const Section& section : kSections) {
     const auto entries = root.find(section.key);
