@@ -4,7 +4,8 @@
 * Every path of the project that a document names exists: `code spans` and [links](...), relative to the
   root or to the document.
 * docs/help/<command>.txt is, byte for byte, what `hexquant <command> --help` prints; docs/help/hexquant.txt
-  what `hexquant --help` prints; there is one for each command and none for others.
+  what `hexquant --help` prints, docs/help/<command>-<sub>.txt what `hexquant <command> <sub> --help` prints;
+  there is one for each command and none for others.
 
 usage: check_docs.py [--program FILE] [--update-help] [ROOT]
        without --program only the paths are checked; --update-help rewrites docs/help
@@ -68,13 +69,18 @@ def help_texts(program):
             raise RuntimeError(f"{' '.join(command) or 'hexquant'} --help exits with {run.returncode}: {run.stderr.strip()}")
         return run.stdout
 
+    def commands_in(text):
+        _, _, listing = text.partition("\nCommands:")
+        if not listing:
+            _, _, listing = text.partition("\nSubcommands:")
+        return _COMMAND.findall(listing)
+
     top = help_of()
-    _, _, listing = top.partition("\nCommands:")
-    if not listing:
-        _, _, listing = top.partition("\nSubcommands:")
     texts = {"hexquant.txt": top}
-    for command in _COMMAND.findall(listing):
+    for command in commands_in(top):
         texts[f"{command}.txt"] = help_of(command)
+        for sub in commands_in(texts[f"{command}.txt"]):
+            texts[f"{command}-{sub}.txt"] = help_of(command, sub)
     return texts
 
 

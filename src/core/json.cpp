@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/file_io.h"
 #include "core/format.h"
@@ -42,6 +43,10 @@ Json parse_json(const std::string& text, const std::string& origin, JsonComments
 
 Json read_json(const std::filesystem::path& path) {
   return parse_json(read_file(path), path.string());
+}
+
+void append_member(Json& object, const std::string& key, Json value) {
+  object.get_ref<Json::object_t&>().emplace_back(key, std::move(value));
 }
 
 std::string to_text(const Json& json) {

@@ -18,6 +18,9 @@ enum class JsonComments { kRefused, kPassedOver };
                               JsonComments comments = JsonComments::kRefused);
 /// Reads and parses a file. @throws Error(kIo) when it cannot be read.
 [[nodiscard]] Json read_json(const std::filesystem::path& path);
+/// Adds a member to an object that has none of this name. Unlike operator[] it does not search the
+/// object, so that thousands of members are not quadratic work.
+void append_member(Json& object, const std::string& key, Json value);
 /// Two-space indented text with a final newline; NaN and infinities become null.
 [[nodiscard]] std::string to_text(const Json& json);
 

@@ -8,8 +8,8 @@
 namespace hexquant {
 namespace {
 
-/// Table cells that all searches of one index may fill: 2^25, some 1.5 ns each.
-constexpr std::int64_t kSearchCells = std::int64_t{1} << 25;
+/// Table cells that all searches of one index may fill: 2^23, some 5 ns each.
+constexpr std::int64_t kSearchCells = std::int64_t{1} << 23;
 
 /// Letters and digits in lower case: converters replace all other characters.
 std::string letters(const std::string& name) {

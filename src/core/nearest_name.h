@@ -22,7 +22,7 @@ class NameIndex {
   /// Up to `count` names, most similar first: those equal but for case and punctuation, otherwise
   /// those within a third of the length in edit distance. Names further away help nobody.
   ///
-  /// The searches of one index share a budget (about 0.1 s); once it is used up only names equal
+  /// The searches of one index share a budget (about 0.05 s); once it is used up only names equal
   /// but for case and punctuation are found. Results do not depend on speed.
   [[nodiscard]] std::vector<std::string> nearest(const std::string& name, std::size_t count);
 

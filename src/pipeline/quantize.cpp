@@ -88,7 +88,8 @@ QuantizeResult quantize(const Recipe& recipe, int threads, ProgressSink& progres
   StagedDirectory output(recipe.output);
   QuantizedModel model = pipeline::run_stages(recipe, options, target, threads, progress);
   watch.lap_seconds();
-  pipeline::write_outputs(output.path(), model, recipe, threads);
+  const Findings lost = pipeline::write_outputs(output.path(), model, recipe, threads);
+  model.findings.insert(model.findings.end(), lost.begin(), lost.end());
   model.seconds.emplace_back("write", watch.lap_seconds());
   const pipeline::Verification verification = verify(recipe, model, threads, progress);
   model.seconds.emplace_back("verify", watch.lap_seconds());

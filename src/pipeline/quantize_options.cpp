@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/format.h"
+#include "formats/encodings/encoding_file.h"
 #include "hexquant/error.h"
 #include "pipeline/group_options.h"
 
@@ -122,8 +123,8 @@ QuantizeOptions resolve_recipe(const Recipe& recipe, int threads) {
     throw Error(ErrorCode::kInvalidArgument,
                 "no calibration data given (--data: folder, .npy, .npz or input list)");
   }
-  if (recipe.encodings_version != "1.0.0") {
-    bad_option("encodings version", recipe.encodings_version, "1.0.0");
+  if (!formats::find_version(recipe.encodings_version)) {
+    bad_option("encodings version", recipe.encodings_version, "0.6.1, 1.0.0 or 2.0.0");
   }
   check_bits("weight bits", recipe.weight_bits, {4, 8, 16});
   check_bits("activation bits", recipe.act_bits, {8, 16});

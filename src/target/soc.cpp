@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cctype>
-#include <numeric>
-#include <utility>
 
 #include "core/format.h"
 #include "core/json.h"
+#include "core/nearest_name.h"
 #include "hexquant/error.h"
 
 namespace hexquant::target {
@@ -59,21 +58,6 @@ std::vector<std::string> names_of(const Soc& soc) {
   return names;
 }
 
-/// Levenshtein distance: insertions, deletions and substitutions cost 1.
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row.back();
-}
-
 /// Part numbers of the chips with a name at the smallest distance, in file order.
 std::vector<std::string> nearest_names(const std::vector<Soc>& socs, const std::string& wanted) {
   std::vector<std::string> nearest;
@@ -81,7 +65,7 @@ std::vector<std::string> nearest_names(const std::vector<Soc>& socs, const std::
   for (const Soc& soc : socs) {
     std::size_t distance = best + 1;
     for (const std::string& name : names_of(soc)) {
-      distance = std::min(distance, edit_distance(wanted, name));
+      distance = std::min(distance, edit_distance(wanted, name, best));
     }
     if (distance > best) continue;
     if (distance < best) nearest.clear();

@@ -37,6 +37,13 @@ graph::Graph weight_graph(int channel_axis) {
   return graph;
 }
 
+Json encodings_1_0_0(const graph::Graph& graph, const quant::EncodingTable& encodings) {
+  Findings findings;
+  Json file = encodings_json(graph, encodings, EncodingsVersion::k1_0_0, findings);
+  EXPECT_TRUE(findings.empty());
+  return file;
+}
+
 TEST(WriteEncodings, BlocksAreListedChannelByChannel) {
   for (const int channel_axis : {0, 1}) {
     const Json file = encodings_1_0_0(weight_graph(channel_axis), blocks(channel_axis, false));
@@ -44,9 +51,9 @@ TEST(WriteEncodings, BlocksAreListedChannelByChannel) {
     const Json expected = {{"name", "w"},
                            {"enc_type", "PER_BLOCK"},
                            {"bw", 4},
+                           {"block_size", 16},
                            {"dtype", "INT"},
                            {"is_sym", true},
-                           {"block_size", 16},
                            {"scale", {1.0, 2.0, 3.0, 4.0, 5.0, 6.0}},
                            {"offset", {-8, -8, -8, -8, -8, -8}}};
     EXPECT_EQ(file.at("param_encodings")[0], expected) << "channel axis " << channel_axis;

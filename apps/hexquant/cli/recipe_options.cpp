@@ -99,6 +99,10 @@ void RecipeOptions::add_precision_options(CLI::App& command) {
     return command.add_option(name, value, help)->group(kPrecisionGroup);
   };
   add("--soc", values_.soc, "Target chip: decides what is legal")->capture_default_str();
+  add("--encodings-version", values_.encodings_version,
+      "Version of model.encodings: 0.6.1, 1.0.0 or 2.0.0")
+      ->check(CLI::IsMember({"0.6.1", "1.0.0", "2.0.0"}))
+      ->capture_default_str();
   add("--weight-bits", weight_bits_,
       "4, 8 or 16. 4 = where the HTP gains from it, 8 elsewhere; 4:all = everywhere")
       ->check(CLI::IsMember({"4", "8", "16", "4:all"}))
@@ -194,6 +198,7 @@ void RecipeOptions::overlay(Recipe& recipe) const {
   if (preprocess_.given()) recipe.data.preprocess = preprocess_.resolve();
   take("--use-native-input-files", recipe.data.native_input_files, values_.data.native_input_files);
   take("--soc", recipe.soc, values_.soc);
+  take("--encodings-version", recipe.encodings_version, values_.encodings_version);
   take("--act-bits", recipe.act_bits, values_.act_bits);
   take("--bias-bits", recipe.bias_bits, values_.bias_bits);
   take("--granularity", recipe.granularity, values_.granularity);
