@@ -67,10 +67,21 @@ class ActivationEncoder {
 
   [[nodiscard]] Encoding encode(const std::string& name, const TensorPolicy& policy) const {
     if (policy.fixed_encoding) return *policy.fixed_encoding;
-    return encoding_from_range(range(name, policy), policy.type, policy.symmetric, policy.strict);
+    const Range chosen = limited(range(name, policy), policy);
+    const bool uses_all_codes = policy.unsigned_if_positive && chosen.min >= 0.0F;
+    Encoding encoding = encoding_from_range(chosen, policy.type,
+                                            policy.symmetric && !uses_all_codes, policy.strict);
+    encoding.symmetric = policy.symmetric;
+    return encoding;
   }
 
  private:
+  static Range limited(const Range& range, const TensorPolicy& policy) {
+    if (!policy.range_limits) return range;
+    return {std::max(range.min, policy.range_limits->min),
+            std::min(range.max, policy.range_limits->max)};
+  }
+
   [[nodiscard]] Range range(const std::string& name, const TensorPolicy& policy) const {
     if (policy.fixed_range) return *policy.fixed_range;
     const std::string& source = representative(plan_, name);

@@ -85,7 +85,7 @@ TEST(WriteEncodings, OneByOneConvolutionsHaveTheChannelsFirst) {
 }
 
 TEST(WriteEncodings, OverridesLeaveBlocksOut) {
-  const Json file = quantization_overrides(weight_graph(0), blocks(0, false));
+  const Json file = quantization_overrides(weight_graph(0), blocks(0, false), {});
   EXPECT_TRUE(file.at("param_encodings").empty());
 }
 

@@ -175,7 +175,7 @@ TEST(QuantizeBiases, ScaleIsTheProductAndDeadChannelsWidenTheWeight) {
   activation.scale = {0.1F};
   activation.zero_point = {0};
   encodings.tensors["x"] = activation;
-  quantize_biases(graph, plan, encodings);
+  (void)quantize_biases(graph, plan, encodings);
   const Encoding& bias = encodings.tensors.at("b");
   EXPECT_FLOAT_EQ(bias.scale[0], 0.001F);
   const Tensor codes = quantize_tensor(*graph.find_initializer("b"), bias);
@@ -199,7 +199,7 @@ TEST(QuantizeBiases, ScaleFollowsTheEdgeThatTheLayerReads) {
   encodings.tensors["x"] = activation;
   activation.scale = {0.25F};
   encodings.edges[{"layer", 0}] = activation;
-  quantize_biases(graph, plan, encodings);
+  (void)quantize_biases(graph, plan, encodings);
   EXPECT_FLOAT_EQ(encodings.tensors.at("b").scale[0], 0.0025F);
 }
 
