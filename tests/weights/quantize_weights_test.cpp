@@ -184,6 +184,44 @@ TEST(QuantizeBiases, ScaleIsTheProductAndDeadChannelsWidenTheWeight) {
   EXPECT_LE(std::abs(to_doubles(codes)[1]), 1073741824.0 * 1.001);
 }
 
+TEST(QuantizeWeights, AGivenGridIsKeptAndRoundedTo) {
+  Graph graph;
+  graph.add_initializer("w", Tensor::from<float>({2, 1}, std::vector<float>{1.3F, -0.26F}));
+  QuantPlan plan;
+  plan.tensors["w"] = weight_policy(Granularity::kTensor);
+  Encoding given = quant::empty_encoding(plan.tensors.at("w"));
+  given.scale = {0.25F};
+  given.zero_point = {0};
+  plan.tensors["w"].fixed_encoding = given;
+  EncodingTable encodings;
+  (void)quantize_weights(graph, plan, encodings, {.clip_search = true}, silent_progress());
+  EXPECT_EQ(encodings.tensors.at("w"), given);
+  EXPECT_EQ(graph.find_initializer("w")->data<float>()[0], 1.25F);
+  EXPECT_EQ(graph.find_initializer("w")->data<float>()[1], -0.25F);
+}
+
+TEST(QuantizeBiases, GivenWeightsKeepTheirScaleAndASaturatedBiasIsReported) {
+  Graph graph;
+  graph.add_initializer("w", Tensor::from<float>({1, 1}, std::vector<float>{1.0F}));
+  graph.add_initializer("b", Tensor::from<float>({1}, std::vector<float>{3.0F}));
+  QuantPlan plan;
+  plan.tensors["w"] = weight_policy(Granularity::kTensor);
+  plan.biases["b"] = {"x", "w"};
+  Encoding given = quant::empty_encoding(plan.tensors.at("w"));
+  given.scale = {1e-12F};
+  given.zero_point = {0};
+  plan.tensors["w"].fixed_encoding = given;
+  EncodingTable encodings;
+  (void)quantize_weights(graph, plan, encodings, {}, silent_progress());
+  encodings.tensors["x"].scale = {0.1F};
+  encodings.tensors["x"].zero_point = {0};
+  const Findings findings = quantize_biases(graph, plan, encodings);
+  EXPECT_EQ(encodings.tensors.at("w").scale[0], 1e-12F);
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].id, "bias-saturates");
+  EXPECT_EQ(findings[0].where, "b");
+}
+
 TEST(QuantizeBiases, ScaleFollowsTheEdgeThatTheLayerReads) {
   Graph graph;
   graph.add_initializer("w", Tensor::from<float>({1, 1}, std::vector<float>{1.27F}));
