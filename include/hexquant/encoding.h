@@ -32,8 +32,9 @@ enum class Granularity { kTensor, kChannel, kGroup };
 /// Source: r = S(q - Z), Jacob et al., arXiv:1712.05877, eq. 1; ONNX QuantizeLinear-21.
 struct Encoding {
   DType type = DType::kUInt8;  ///< uint8, int8, uint16, int16, int4, uint4 or int32 (bias)
-  bool symmetric = false;      ///< zero_point is 0 on a signed grid
-  bool strict = false;         ///< signed grid without its lowest code
+  /// zero_point is 0 on a signed grid, 2^(bits-1) on an unsigned one
+  bool symmetric = false;
+  bool strict = false;  ///< signed grid without its lowest code
   Granularity granularity = Granularity::kTensor;
   int axis = 0;                 ///< channel axis, or block axis for kGroup; unused for kTensor
   std::int64_t block_size = 0;  ///< kGroup only
@@ -69,7 +70,8 @@ inline constexpr float kMinRange = 1e-4F;
 /// scale). Symmetric, signed type:     scale = max(|min|, |max|) / (2^(bits-1) - 1), zero_point =
 /// 0;
 ///                             `strict` only changes where codes are clamped.
-/// Symmetric, unsigned type (range >= 0 only): scale = max / (2^bits - 1), zero_point = 0.
+/// Symmetric, unsigned type: the same values, every code and the zero point 2^(bits-1) higher (the
+/// form of symmetric activations in AIMET and QNN; there is no `strict` then).
 /// @param type  integer type of 4, 8 or 16 bits; asymmetric signed grids shift the zero point
 /// @throws Error(kInvalidArgument) on NaN, infinity, min > max or an unsupported type
 [[nodiscard]] Encoding encoding_from_range(Range range, DType type, bool symmetric,

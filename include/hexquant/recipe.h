@@ -66,6 +66,11 @@ struct Recipe {
   std::vector<std::string> keep_float;  ///< node-name patterns with '*', or op:TYPE
   /// Widths of single layers, later ones win: PATTERN=8, =a16 or =w8a16; see keep_float for PATTERN
   std::vector<std::string> layer_bits;
+  /// JSON file with what single tensors are to be: QNN overrides, AIMET encodings, or the short
+  /// form
+  std::string overrides;
+  bool allow_unmatched_overrides = false;  ///< names without a tensor are findings, not an error
+  std::string config;  ///< AIMET quantsim configuration, JSON file; empty = the target's rules
   std::string soc = "SM8650";
   std::string encodings_version = "1.0.0";
   EvaluationRecipe evaluation;

@@ -67,10 +67,21 @@ class ActivationEncoder {
 
   [[nodiscard]] Encoding encode(const std::string& name, const TensorPolicy& policy) const {
     if (policy.fixed_encoding) return *policy.fixed_encoding;
-    return encoding_from_range(range(name, policy), policy.type, policy.symmetric, policy.strict);
+    const Range chosen = limited(range(name, policy), policy);
+    const bool uses_all_codes = policy.unsigned_if_positive && chosen.min >= 0.0F;
+    Encoding encoding = encoding_from_range(chosen, policy.type,
+                                            policy.symmetric && !uses_all_codes, policy.strict);
+    encoding.symmetric = policy.symmetric;
+    return encoding;
   }
 
  private:
+  static Range limited(const Range& range, const TensorPolicy& policy) {
+    if (!policy.range_limits) return range;
+    return {std::max(range.min, policy.range_limits->min),
+            std::min(range.max, policy.range_limits->max)};
+  }
+
   [[nodiscard]] Range range(const std::string& name, const TensorPolicy& policy) const {
     if (policy.fixed_range) return *policy.fixed_range;
     const std::string& source = representative(plan_, name);
@@ -107,6 +118,18 @@ const std::string& edge_value(const graph::Graph& graph, const quant::EdgeKey& e
   throw Error(ErrorCode::kInternal, "no node '" + edge.node + "'");
 }
 
+/// Values whose encoding is given need no statistics, but the runtime fuses what is not tapped and
+/// rounds it otherwise: the others would get other last digits than without the overrides.
+void add_given_values(const graph::Graph& graph, const QuantPlan& plan,
+                      std::map<std::string, Tap>& taps) {
+  for (const auto& [name, policy] : plan.tensors) {
+    const std::string& source = representative(plan, name);
+    if (policy.role != Role::kActivation || !policy.fixed_encoding || policy.fixed_range) continue;
+    if (graph.find_initializer(source) == nullptr)
+      taps.try_emplace(source, Tap{.histogram = false});
+  }
+}
+
 }  // namespace
 
 std::map<std::string, Tap> taps_for_plan(const graph::Graph& graph, const QuantPlan& plan) {
@@ -120,6 +143,7 @@ std::map<std::string, Tap> taps_for_plan(const graph::Graph& graph, const QuantP
     if (policy.role == Role::kActivation) add(name, policy);
   }
   for (const auto& [edge, policy] : plan.edges) add(edge_value(graph, edge), policy);
+  if (!taps.empty()) add_given_values(graph, plan, taps);
   return taps;
 }
 

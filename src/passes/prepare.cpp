@@ -96,8 +96,8 @@ std::vector<PassReport> prepare(graph::Graph& graph, const PrepareOptions& optio
   note(fold_neutral_arithmetic(graph));
   // Recognisers first: folding would take the Add(3) of a HardSwish, or the scale of an RMSNorm,
   // into the layer beside it.
-  note(recognise_layer_norm(graph));
-  note(recognise_rms_norm(graph));
+  if (options.recognise_layer_norm) note(recognise_layer_norm(graph));
+  if (options.recognise_rms_norm) note(recognise_rms_norm(graph));
   note(recognise_gelu(graph));
   note(recognise_hard_swish(graph));
   note(replace_division(graph));

@@ -18,6 +18,9 @@ struct PrepareOptions {
   /// One sample of real data, used to learn the shapes of all values when dimensions are free.
   /// Empty: zeros of the declared shapes, free dimensions 1.
   runtime::Feeds example;
+  /// Whether decomposed normalizations become one node.
+  bool recognise_layer_norm = true;
+  bool recognise_rms_norm = true;
 };
 
 /// Brings a float graph into the form that planning expects, keeping its function:

@@ -68,14 +68,16 @@ std::string findings_text(const Findings& findings) {
 }  // namespace
 
 std::string dry_run_text(const Recipe& recipe) {
-  const QuantizeOptions options = resolve_recipe(recipe, 1);
+  QuantizeOptions options = resolve_recipe(recipe, 1);
   const target::Target target = target::load_target(recipe.soc);
-  graph::Graph graph = formats::read_onnx(recipe.model);
+  const graph::Graph original = formats::read_onnx(recipe.model);
+  options.plan.original = &original;
+  graph::Graph graph = original;
   (void)passes::fix_input_shapes(graph, recipe.input_shapes);
   const auto dataset = data::open_dataset(options.data, model_inputs(graph));
   Findings findings;
   std::string passes_text;
-  auto reports = passes::prepare(graph, {recipe.input_shapes, dataset->load(0)});
+  auto reports = passes::prepare(graph, prepare_options(recipe, options.plan, dataset->load(0)));
   split_group_biases(graph, target, options.plan, reports);
   for (const auto& report : reports) {
     if (!report.applied_to.empty()) {

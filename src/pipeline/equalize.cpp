@@ -1,5 +1,6 @@
 #include "pipeline/equalize.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -104,6 +105,24 @@ bool any_change(const EqualizationResult& result) {
   return false;
 }
 
+/// Leaves out groups whose weights or values have encodings given by the user: they belong to the
+/// channels as they are.
+void drop_given(const Graph& graph, const quant::QuantPlan& plan, std::vector<ScaleGroup>& groups) {
+  const auto is_given = [&](const std::string& tensor) {
+    const auto policy = plan.tensors.find(tensor);
+    return policy != plan.tensors.end() && policy->second.fixed_encoding.has_value();
+  };
+  const auto has_given_weight = [&](const std::string& output) {
+    const auto layer = graph::LinearLayer::find(graph, *graph.producer(output));
+    return layer && is_given(layer->weight_name());
+  };
+  std::erase_if(groups, [&](const ScaleGroup& group) {
+    return std::any_of(group.values.begin(), group.values.end(), is_given) ||
+           std::any_of(group.producers.begin(), group.producers.end(), has_given_weight) ||
+           std::any_of(group.consumers.begin(), group.consumers.end(), has_given_weight);
+  });
+}
+
 }  // namespace
 
 EqualizationResult equalize(Graph& graph, const QuantizeOptions& options,
@@ -111,11 +130,12 @@ EqualizationResult equalize(Graph& graph, const QuantizeOptions& options,
                             ProgressSink& progress) {
   EqualizationResult result;
   result.error_before = result.error_after = std::numeric_limits<double>::quiet_NaN();
-  const std::vector<ScaleGroup> groups = weights::find_scale_groups(graph);
+  const quant::QuantPlan plan = plan::make_plan(graph, target, options.plan);
+  std::vector<ScaleGroup> groups = weights::find_scale_groups(graph);
+  drop_given(graph, plan, groups);
   if (groups.empty()) return result;
   Graph equalized = graph;
   result.absorbed = weights::absorb_biases(equalized, groups);
-  const quant::QuantPlan plan = plan::make_plan(graph, target, options.plan);
   weights::ChannelTable table = weights::channel_table(
       calibrate::calibrate(equalized, dataset, channel_taps(equalized, plan, groups), {},
                            {.threads = threads}, progress));

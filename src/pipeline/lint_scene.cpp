@@ -31,8 +31,10 @@ LintScene::LintScene(const formats::EncodingFile& file, const graph::Graph& mode
     : graph(model),
       target(chip),
       options_(plan_options(file, model)),
-      context{model, chip, options_, plan::classify_nodes(model, chip, options_, unused_)},
-      fusions(plan::find_fusions(context)),
+      context{model,      chip,
+              options_,   config_,
+              overrides_, plan::classify_nodes(model, chip, options_, config_, {}, unused_)},
+      fusions(plan::find_fusions(context, {}, unused_)),
       sharing(context, fusions) {
   for (const EncodingEntry& entry : file.entries) {
     if (!graph.has_value(entry.name)) continue;

@@ -31,7 +31,9 @@ class LintScene {
 
  private:
   plan::PlanOptions options_;
-  Findings unused_;  // of the classification, for a plan that is not this file's
+  plan::ConfigRules config_{nullptr};  // the chip's own rules
+  plan::TensorOverrides overrides_;    // none: the file is what is checked
+  Findings unused_;                    // of the classification, for a plan that is not this file's
   std::unordered_map<std::string, std::size_t> index_;
 
  public:

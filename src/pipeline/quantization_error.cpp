@@ -154,7 +154,7 @@ Graph quantized_graph(Graph graph, const QuantPlan& plan, const QuantizeOptions&
                         judge.threads, ignored, silent_progress());
     rounding->correct_biases(prepared, graph, statistics);
   }
-  if (judge.quantize_biases) weights::quantize_biases(graph, plan, encodings);
+  if (judge.quantize_biases) (void)weights::quantize_biases(graph, plan, encodings);
   return quant::insert_qdq(graph, activations);
 }
 

@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <charconv>
+#include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/format.h"
 #include "formats/encodings/encoding_file.h"
+#include "formats/overrides/overrides.h"
+#include "formats/quantsim_config/quantsim_config.h"
 #include "hexquant/error.h"
 #include "pipeline/group_options.h"
 
@@ -99,6 +103,18 @@ void resolve_algorithms(const Recipe& recipe, QuantizeOptions& options) {
   }
 }
 
+void read_wishes(const Recipe& recipe, plan::PlanOptions& options) {
+  if (!recipe.overrides.empty()) {
+    formats::Overrides overrides = formats::read_overrides(recipe.overrides);
+    overrides.allow_unmatched = recipe.allow_unmatched_overrides;
+    options.overrides = std::make_shared<const formats::Overrides>(std::move(overrides));
+  }
+  if (!recipe.config.empty()) {
+    options.config =
+        std::make_shared<const quant::QuantsimConfig>(formats::read_quantsim_config(recipe.config));
+  }
+}
+
 }  // namespace
 
 data::DataOptions resolve_data(const DataRecipe& data, std::uint64_t seed) {
@@ -139,6 +155,7 @@ QuantizeOptions resolve_recipe(const Recipe& recipe, int threads) {
   resolve_granularity(recipe.granularity, options.plan);
   resolve_groups(recipe, options);
   resolve_schema(recipe.weight_schema, options.plan);
+  read_wishes(recipe, options.plan);
   options.observer.kind = calibrate::parse_observer(recipe.observer);
   options.observer.percentile = recipe.percentile;
   options.weights.threads = threads;

@@ -11,7 +11,8 @@
 
 namespace hexquant::pipeline {
 
-/// A recipe in the terms of the stages: every name checked, nothing opened yet.
+/// A recipe in the terms of the stages: every name checked, overrides and configuration read,
+/// neither model nor data opened yet.
 struct QuantizeOptions {
   data::DataOptions data;
   plan::PlanOptions plan;
@@ -22,7 +23,8 @@ struct QuantizeOptions {
   bool equalize = false;                 ///< cross-layer equalization (cle)
 };
 
-/// @throws Error(kInvalidArgument) naming the option, the bad value and the allowed ones
+/// @throws Error(kInvalidArgument) naming the option, the bad value and the allowed ones;
+///         Error(kIo), Error(kInvalidData) for the files of overrides and configuration
 [[nodiscard]] QuantizeOptions resolve_recipe(const Recipe& recipe, int threads);
 
 [[nodiscard]] data::DataOptions resolve_data(const DataRecipe& data, std::uint64_t seed);

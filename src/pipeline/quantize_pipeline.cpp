@@ -9,10 +9,10 @@
 #include "formats/onnx/onnx_io.h"
 #include "hexquant/error.h"
 #include "passes/add_missing_bias.h"
-#include "passes/prepare.h"
 #include "pipeline/group_options.h"
 #include "pipeline/layer_steps.h"
 #include "pipeline/split_group_biases.h"
+#include "plan/config_rules.h"
 #include "quant/insert_qdq.h"
 #include "quant/matmul_nbits.h"
 
@@ -90,9 +90,22 @@ std::vector<data::ModelInput> model_inputs(const graph::Graph& graph) {
   return inputs;
 }
 
-QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,
+passes::PrepareOptions prepare_options(const Recipe& recipe, const plan::PlanOptions& plan,
+                                       runtime::Feeds example) {
+  passes::PrepareOptions options;
+  options.input_shapes = recipe.input_shapes;
+  options.example = std::move(example);
+  const plan::ConfigRules config(plan.config.get());
+  options.recognise_layer_norm = config.runs_pass("LayerNormalization");
+  options.recognise_rms_norm = config.runs_pass("RMSNormalization");
+  return options;
+}
+
+QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& given,
                           const target::Target& target, int threads, ProgressSink& progress) {
   QuantizedModel model;
+  QuantizeOptions options = given;
+  options.plan.original = &model.original;
   Stopwatch watch;
   const auto lap = [&](const char* stage) {
     model.seconds.emplace_back(stage, watch.lap_seconds());
@@ -105,7 +118,7 @@ QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,
   const auto dataset = data::open_dataset(options.data, model_inputs(graph));
   lap("read");
 
-  model.passes = passes::prepare(graph, {recipe.input_shapes, dataset->load(0)});
+  model.passes = passes::prepare(graph, prepare_options(recipe, options.plan, dataset->load(0)));
   split_group_biases(graph, target, options.plan, model.passes);
   if (needs_biases(options)) model.passes.push_back(passes::add_missing_bias(graph));
   lap("prepare");
@@ -137,7 +150,8 @@ QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,
                       *dataset, *options.rounding, recipe.seed, threads, model.findings, progress);
     add_rounding_seconds(model);
   }
-  weights::quantize_biases(graph, model.plan, model.encodings);
+  const Findings saturated = weights::quantize_biases(graph, model.plan, model.encodings);
+  model.findings.insert(model.findings.end(), saturated.begin(), saturated.end());
   lap("weights");
 
   model.quantized = quant::insert_qdq(graph, model.encodings);

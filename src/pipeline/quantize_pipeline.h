@@ -10,6 +10,7 @@
 #include "hexquant/progress.h"
 #include "hexquant/recipe.h"
 #include "passes/pass.h"
+#include "passes/prepare.h"
 #include "pipeline/equalize.h"
 #include "pipeline/quantize_options.h"
 #include "quant/quant_plan.h"
@@ -38,6 +39,12 @@ struct QuantizedModel {
 
 /// Inputs of a graph as a data set sees them.
 [[nodiscard]] std::vector<data::ModelInput> model_inputs(const graph::Graph& graph);
+
+/// How the model is prepared: patterns that a quantsim configuration does not list as supergroups
+/// are not recognised.
+[[nodiscard]] passes::PrepareOptions prepare_options(const Recipe& recipe,
+                                                     const plan::PlanOptions& plan,
+                                                     runtime::Feeds example);
 
 /// The stages from the model file to the quantized graph.
 [[nodiscard]] QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,

@@ -104,6 +104,9 @@ Json recipe_to_json(const Recipe& recipe) {
   json["rounding_mode"] = recipe.rounding_mode;
   json["keep_float"] = recipe.keep_float;
   json["layer_bits"] = recipe.layer_bits;
+  json["overrides"] = recipe.overrides;
+  json["allow_unmatched_overrides"] = recipe.allow_unmatched_overrides;
+  json["config"] = recipe.config;
   json["soc"] = recipe.soc;
   json["encodings_version"] = recipe.encodings_version;
   json["evaluation"] = {{"enabled", evaluation.enabled}, {"data", data_to_json(evaluation.data)},
@@ -134,6 +137,9 @@ void recipe_from_json(const Json& json, const std::string& origin, Recipe& recip
   reader.read("rounding_mode", recipe.rounding_mode, "a string");
   reader.read("keep_float", recipe.keep_float, "a list of strings");
   reader.read("layer_bits", recipe.layer_bits, "a list of strings");
+  reader.read("overrides", recipe.overrides, "a string");
+  reader.read("allow_unmatched_overrides", recipe.allow_unmatched_overrides, "true or false");
+  reader.read("config", recipe.config, "a string");
   reader.read("soc", recipe.soc, "a string");
   reader.read("encodings_version", recipe.encodings_version, "a string");
   if (const Json* evaluation = reader.member("evaluation")) {

@@ -1,12 +1,19 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "hexquant/finding.h"
 #include "hexquant/recipe.h"
 #include "pipeline/quantize_pipeline.h"
 
 namespace hexquant::pipeline {
+
+/// Outputs and constants of the operations that stay float, each once, in graph order. Constants
+/// that integer operations read as well are left out.
+[[nodiscard]] std::vector<std::string> float_tensors(const graph::Graph& graph,
+                                                     const quant::QuantPlan& plan);
 
 /// Writes model.onnx, model_float.onnx, model.encodings, overrides.json and recipe.json.
 /// @return what the version of the encodings file cannot express

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/format.h"
+#include "plan/override_numbers.h"
 
 namespace hexquant::plan {
 namespace {
@@ -97,6 +98,10 @@ class ActivationPlanner {
     const OperandFormat format = own_format(group);
     formats_[&group] = format;
     TensorPolicy policy = policy_for(format, group);
+    if (const TensorOverride* one = override_of(context_, group)) {
+      use_tensor_numbers(*one, group.representative, policy);
+      report_conflicts(group, *one);
+    }
     if (group.members.size() > 1) policy.shares_encoding_of = group.representative;
     const int bits = dtype_bits(format.type);
     if (bits != context_.options.act_bits) {
@@ -112,16 +117,69 @@ class ActivationPlanner {
     return hexquant::format("{} bits instead of {}: {}", bits, context_.options.act_bits, why);
   }
 
-  static TensorPolicy policy_for(const OperandFormat& format, const SharingGroup& group) {
+  [[nodiscard]] TensorPolicy policy_for(const OperandFormat& format,
+                                        const SharingGroup& group) const {
     TensorPolicy policy;
     policy.type = format.type;
     policy.symmetric = format.symmetric;
-    if (group.fixed_range) policy.fixed_range = fixed_grid_range(*group.fixed_range, format);
+    policy.strict = format.symmetric && context_.config.strict_symmetric();
+    policy.unsigned_if_positive = format.symmetric && context_.config.unsigned_symmetric();
+    policy.range_limits = group.limits;
+    if (group.fixed_range) {
+      OperandFormat grid = format;
+      if (policy.unsigned_if_positive && group.fixed_range->min >= 0.0F) grid.symmetric = false;
+      policy.fixed_range = fixed_grid_range(*group.fixed_range, grid);
+    }
     return policy;
   }
 
+  void report_conflicts(const SharingGroup& group, const TensorOverride& used) {
+    for (const std::string& member : group.members) {
+      const TensorOverride* one = context_.overrides.find(member);
+      if (one == nullptr || one->is_float ||
+          (one->bits == used.bits && one->encoding == used.encoding)) {
+        continue;
+      }
+      plan_.findings.push_back(
+          {"override-conflict", Severity::kWarning, member,
+           hexquant::format("it moves the codes of '{}' and has its encoding, not the one of its "
+                            "own override",
+                            group.representative),
+           "give both the same encoding"});
+    }
+  }
+
+  /// Overrides choose width and symmetry, a configuration symmetry.
   /// @pre readers are collected
   [[nodiscard]] OperandFormat own_format(const SharingGroup& group) const {
+    OperandFormat format = unforced_format(group);
+    const TensorOverride* one = override_of(context_, group);
+    if (one != nullptr && group.producer_bits == 0) {
+      const bool is_other_grid = one->encoding && !one->encoding->symmetric && format.symmetric;
+      const bool is_known_width = one->bits == 8 || one->bits == 16;
+      if (is_known_width && (one->bits != dtype_bits(format.type) || is_other_grid)) {
+        format = unsigned_format(one->bits);
+      }
+    }
+    if (one != nullptr && one->symmetric) {
+      format.symmetric = format.symmetric || *one->symmetric;
+    } else if (wants_symmetric(group)) {
+      format.symmetric = true;
+    }
+    return format;
+  }
+
+  /// What the configuration says of the operation that computes the values, else of a reader.
+  [[nodiscard]] bool wants_symmetric(const SharingGroup& group) const {
+    if (const Node* producer = context_.graph.producer(group.representative)) {
+      return context_.config.symmetric_activations(*producer);
+    }
+    const auto found = readers_.find(&group);
+    return found != readers_.end() &&
+           context_.config.symmetric_activations(*found->second.front().node);
+  }
+
+  [[nodiscard]] OperandFormat unforced_format(const SharingGroup& group) const {
     if (group.producer_bits != 0) return unsigned_format(group.producer_bits);
     if (const int bits = table_bits(group); bits != 0) return unsigned_format(bits);
     const auto found = readers_.find(&group);
@@ -167,11 +225,21 @@ class ActivationPlanner {
       const OperandFormat& wanted = reader.accepted.front();
       TensorPolicy policy = policy_for(wanted, group);
       if (group.members.size() > 1) policy.shares_encoding_of = group.representative;
+      if (own != formats_.end()) keep_numbers(group, wanted, policy);
       policy.reason = hexquant::format(
           "{} reads {} here", reader.node->op_type(),
           dtype_name(wanted.type) + std::string(wanted.symmetric ? " symmetric" : ""));
       plan_.edges[EdgeKey{reader.node->name(), reader.index}] = std::move(policy);
     }
+  }
+
+  /// Symmetric numbers of an override are the same values in another type of that width.
+  void keep_numbers(const SharingGroup& group, const OperandFormat& wanted,
+                    TensorPolicy& policy) const {
+    const TensorPolicy& own = plan_.tensors.at(group.representative);
+    if (!own.fixed_encoding || !own.symmetric || !wanted.symmetric) return;
+    if (dtype_bits(own.type) != dtype_bits(wanted.type)) return;
+    policy.fixed_encoding = with_type(*own.fixed_encoding, wanted.type);
   }
 
   static bool fits(const Reader& reader, const OperandFormat& own) {
@@ -190,6 +258,7 @@ class ActivationPlanner {
       const OperandFormat& wanted = formats_.at(out);
       for (int i = 0; i < std::ssize(node.inputs()); ++i) {
         const SharingGroup* in = sharing_.find(node.input(static_cast<std::size_t>(i)));
+        if (in == nullptr) continue;  // not quantized
         if (formats_.at(in).type == wanted.type) continue;
         TensorPolicy policy = policy_for(wanted, *in);
         if (in->members.size() > 1) policy.shares_encoding_of = in->representative;

@@ -73,20 +73,20 @@ std::optional<std::string> type_obstacle(const Graph& graph, const Node& node, c
 /// Decides about single nodes; the graph around them does not matter yet.
 class Classifier {
  public:
-  Classifier(const Graph& graph, const target::Target& target, const PlanOptions& options)
-      : graph_(graph), target_(target), options_(options) {}
+  Classifier(const Graph& graph, const target::Target& target, const PlanOptions& options,
+             const ConfigRules& config, const NodeWishes& wishes)
+      : graph_(graph), target_(target), options_(options), config_(config), wishes_(wishes) {}
 
   [[nodiscard]] NodeChoice choose(const Node& node, Findings& findings) const {
-    NodeChoice choice = requested(node);
     const OpRule* rule = target::find_rule(target_.rules, node);
+    NodeChoice choice = requested(node, rule);
     const bool ignored = rule != nullptr && rule->role == OpRole::kIgnored;
     if (ignored || !touches_float(graph_, node) || is_constant_node(node)) return choice;
-    if (const std::string* pattern = keep_float_pattern(node)) {
+    if (const std::string wish = float_wish(node); !wish.empty()) {
       choice.handling = Handling::kFloat;
-      choice.reason = format("kept float by '{}'", *pattern);
+      choice.reason = format("kept float by {}", wish);
       findings.push_back({"kept-float", Severity::kInfo, node.name(),
-                          format("{} stays float: asked for by '{}'", node.op_type(), *pattern),
-                          ""});
+                          format("{} stays float: asked for by {}", node.op_type(), wish), ""});
       return choice;
     }
     auto obstacle = target::integer_obstacle(target_.rules, graph_, node);
@@ -101,7 +101,13 @@ class Classifier {
   }
 
  private:
-  [[nodiscard]] NodeChoice requested(const Node& node) const {
+  [[nodiscard]] const NodeWish* find_wish(const Node& node) const {
+    const auto found = wishes_.find(&node);
+    return found == wishes_.end() ? nullptr : &found->second;
+  }
+
+  /// What options and overrides ask for; overrides win.
+  [[nodiscard]] NodeChoice requested(const Node& node, const OpRule* rule) const {
     NodeChoice choice;
     choice.requested_act_bits = options_.act_bits;
     choice.requested_weight_bits = options_.weight_bits;
@@ -115,14 +121,35 @@ class Classifier {
         choice.pattern_weight_bits = layer.weight_bits;
       }
     }
+    const NodeWish* wish = find_wish(node);
+    if (wish == nullptr) return choice;
+    if (wish->weight_bits != 0) {
+      choice.requested_weight_bits = wish->weight_bits;
+      choice.weight_bits_forced = true;
+      choice.pattern_weight_bits = wish->weight_bits;
+    }
+    if (wish->act_bits != 0) {
+      choice.requested_act_bits = wish->act_bits;
+    } else if (wish->input_act_bits > choice.requested_act_bits && rule != nullptr &&
+               runs(node, *rule, wish->input_act_bits)) {
+      choice.requested_act_bits = wish->input_act_bits;
+    }
     return choice;
   }
 
-  [[nodiscard]] const std::string* keep_float_pattern(const Node& node) const {
+  /// True if target and configuration both compute the operation in this width.
+  [[nodiscard]] bool runs(const Node& node, const OpRule& rule, int act_bits) const {
+    return accepts(rule, act_bits) && config_.has_integer_kernel(node, act_bits);
+  }
+
+  /// Which option asks that the node stays float; empty = none.
+  [[nodiscard]] std::string float_wish(const Node& node) const {
     for (const std::string& pattern : options_.keep_float) {
-      if (matches_node(pattern, node)) return &pattern;
+      if (matches_node(pattern, node)) return format("'{}'", pattern);
     }
-    return nullptr;
+    const NodeWish* wish = find_wish(node);
+    if (wish == nullptr || wish->float_tensor.empty()) return "";
+    return format("the override of '{}'", wish->float_tensor);
   }
 
   [[nodiscard]] bool is_constant_node(const Node& node) const {
@@ -144,9 +171,20 @@ class Classifier {
                                                         NodeChoice& choice) const {
     const int wanted = choice.requested_act_bits;
     choice.act_bits = wanted;
-    if (accepts(*choice.rule, wanted)) return std::nullopt;
+    if (runs(node, *choice.rule, wanted)) return std::nullopt;
     const int other = wanted == 8 ? 16 : 8;
-    if (target_.rules.has_float() && other < wanted) {
+    if (accepts(*choice.rule, wanted)) {
+      if (!runs(node, *choice.rule, other)) {
+        return format("the configuration has no kernel of integers for {}", node.op_type());
+      }
+      choice.act_bits = other;
+      choice.reason = format(
+          "asked {}-bit activations, got {}: the configuration has no kernel of "
+          "{} bits for {}",
+          wanted, other, wanted, node.op_type());
+      return std::nullopt;
+    }
+    if ((target_.rules.has_float() && other < wanted) || !config_.has_integer_kernel(node, other)) {
       return format("{} does not run with {}-bit activations", node.op_type(), wanted);
     }
     choice.act_bits = other;
@@ -171,6 +209,8 @@ class Classifier {
   const Graph& graph_;
   const target::Target& target_;
   const PlanOptions& options_;
+  const ConfigRules& config_;
+  const NodeWishes& wishes_;
 };
 
 }  // namespace
@@ -218,8 +258,9 @@ bool reads_as_float(const Context& context, const Node& node) {
 }
 
 NodeChoices classify_nodes(const Graph& graph, const target::Target& target,
-                           const PlanOptions& options, Findings& findings) {
-  const Classifier classifier(graph, target, options);
+                           const PlanOptions& options, const ConfigRules& config,
+                           const NodeWishes& wishes, Findings& findings) {
+  const Classifier classifier(graph, target, options, config, wishes);
   NodeChoices choices;
   for (const Node& node : graph.nodes()) choices[&node] = classifier.choose(node, findings);
   return choices;

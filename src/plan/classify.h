@@ -6,7 +6,10 @@
 
 #include "graph/graph.h"
 #include "hexquant/finding.h"
+#include "plan/config_rules.h"
+#include "plan/node_wishes.h"
 #include "plan/plan.h"
+#include "plan/tensor_overrides.h"
 #include "target/target.h"
 
 namespace hexquant::plan {
@@ -38,6 +41,8 @@ struct Context {
   const graph::Graph& graph;
   const target::Target& target;
   const PlanOptions& options;
+  const ConfigRules& config;
+  const TensorOverrides& overrides;
   NodeChoices choices;
 
   [[nodiscard]] const NodeChoice& choice(const graph::Node& node) const {
@@ -64,6 +69,7 @@ struct Context {
 
 /// Decides about every node; `findings` gains an entry for each that stays float.
 [[nodiscard]] NodeChoices classify_nodes(const graph::Graph& graph, const target::Target& target,
-                                         const PlanOptions& options, Findings& findings);
+                                         const PlanOptions& options, const ConfigRules& config,
+                                         const NodeWishes& wishes, Findings& findings);
 
 }  // namespace hexquant::plan

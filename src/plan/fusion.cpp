@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/format.h"
 #include "plan/weight_choice.h"
 
 namespace hexquant::plan {
@@ -46,21 +47,51 @@ const std::string* constant_bias(const Graph& graph, const Node& matmul, const N
 
 class FusionFinder {
  public:
-  explicit FusionFinder(Context& context) : context_(context) {}
+  FusionFinder(Context& context, const Supergroups& groups, Findings& findings)
+      : context_(context), groups_(groups), findings_(findings) {}
 
   Fusions run() {
     for (const Node& node : context_.graph.nodes()) {
       const Node* next = context_.graph.single_consumer(node.output());
-      if (next == nullptr || node.outputs().size() != 1 || !context_.is_integer(*next)) continue;
-      for (const target::FusionRule& rule : context_.target.rules.fused) {
-        if (!lists(rule.heads, node) || !lists(rule.tails, *next)) continue;
-        if (try_join(node, *next, rule)) break;
-      }
+      if (next == nullptr || node.outputs().size() != 1) continue;
+      const bool is_asked = groups_.joined.contains({&node, next});
+      if (!context_.is_integer(*next) && !(is_asked && is_mover(*next))) continue;
+      if (groups_.separate.contains({&node, next})) continue;
+      const bool is_native = join_by_rules(node, *next, is_asked);
+      if (is_asked && !is_native && join_pair(node, *next, nullptr)) report_foreign(node, *next);
     }
     return std::move(fusions_);
   }
 
  private:
+  [[nodiscard]] bool is_mover(const Node& node) const {
+    return context_.choice(node).handling == Handling::kMover;
+  }
+
+  /// A configuration takes the place of the target's rules, except that it says by name whether a
+  /// product takes its bias along.
+  [[nodiscard]] bool applies(const target::FusionRule& rule, bool is_asked) const {
+    if (rule.when == "constant_bias") return is_asked || context_.config.runs_pass("MatmulAdd");
+    return is_asked || !context_.config.given();
+  }
+
+  bool join_by_rules(const Node& node, const Node& next, bool is_asked) {
+    for (const target::FusionRule& rule : context_.target.rules.fused) {
+      if (!lists(rule.heads, node) || !lists(rule.tails, next)) continue;
+      if (applies(rule, is_asked) && try_join(node, next, rule)) return true;
+    }
+    return false;
+  }
+
+  void report_foreign(const Node& node, const Node& next) {
+    findings_.push_back(
+        {"supergroup-not-native", Severity::kWarning, next.name(),
+         format("nothing is quantized between {} and {}, but the HTP is not known to run them as "
+                "one",
+                node.op_type(), next.op_type()),
+         "check the placement on the device, or leave this supergroup out"});
+  }
+
   bool try_join(const Node& node, const Node& next, const target::FusionRule& rule) {
     const std::string* bias = nullptr;
     if (rule.when == "constant_bias") {
@@ -69,6 +100,10 @@ class FusionFinder {
     } else if (!implied_by_range(context_.graph, next)) {
       return false;
     }
+    return join_pair(node, next, bias);
+  }
+
+  bool join_pair(const Node& node, const Node& next, const std::string* bias) {
     const NodeChoice& choice = context_.choice(node);
     if (choice.handling == Handling::kFloat) {
       follow_into_float(next, choice);
@@ -85,7 +120,9 @@ class FusionFinder {
       fusions_.bias[head] = *bias;
       fusions_.interior.insert(*bias);
     }
-    context_.choices[&next].act_bits = choice.act_bits;
+    NodeChoice& follower = context_.choices[&next];
+    follower.act_bits = choice.act_bits;
+    follower.handling = Handling::kInteger;  // a mover inside a chain has no codes to move
     return true;
   }
 
@@ -103,6 +140,8 @@ class FusionFinder {
   }
 
   Context& context_;
+  const Supergroups& groups_;
+  Findings& findings_;
   Fusions fusions_;
 };
 
@@ -122,8 +161,8 @@ std::optional<Range> clamp_range(const Graph& graph, const Node& node) {
   return Range{*min, *max};
 }
 
-Fusions find_fusions(Context& context) {
-  return FusionFinder(context).run();
+Fusions find_fusions(Context& context, const Supergroups& groups, Findings& findings) {
+  return FusionFinder(context, groups, findings).run();
 }
 
 }  // namespace hexquant::plan

@@ -7,7 +7,9 @@
 
 #include "graph/graph.h"
 #include "hexquant/encoding.h"
+#include "hexquant/finding.h"
 #include "plan/classify.h"
+#include "plan/supergroups.h"
 
 namespace hexquant::plan {
 
@@ -28,8 +30,10 @@ struct Fusions {
 /// nullopt for other operations and computed limits.
 [[nodiscard]] std::optional<Range> clamp_range(const graph::Graph& graph, const graph::Node& node);
 
-/// Finds the chains. Followers of a layer that stays float stay float with it, and members run at
+/// Finds the chains: those that the target fuses (with a configuration: those that it lists) and
+/// those of `groups`. Followers of a layer that stays float stay float with it, and members run at
 /// their head's width: `context.choices` is changed accordingly.
-[[nodiscard]] Fusions find_fusions(Context& context);
+/// @param findings  gains the chains that the target is not known to fuse
+[[nodiscard]] Fusions find_fusions(Context& context, const Supergroups& groups, Findings& findings);
 
 }  // namespace hexquant::plan

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/format.h"
+#include "plan/override_numbers.h"
 #include "plan/weight_choice.h"
 #include "target/legality.h"
 
@@ -102,6 +103,13 @@ class LayerPlanner {
     const std::string& name = node.input(static_cast<std::size_t>(choice.rule->weight->input));
     const Tensor* weight = context_.graph.find_initializer(name);
     if (weight == nullptr) return;
+    if (!context_.config.quantizes_param(node, "weight")) {
+      row.weight = name;
+      row.requested_weight_bits = choice.requested_weight_bits;
+      row.weight_bits = kFloatBits;
+      row.reason = joined(row.reason, "the configuration leaves the weights float");
+      return;
+    }
     const TensorPolicy policy = choose_weights(context_, node, *weight);
     add_constant(node, name, policy);
     row.weight = name;
@@ -123,14 +131,21 @@ class LayerPlanner {
     if (name.empty()) return;
     if (parameter.bias_of >= 0) {
       const std::string& scale = node.input(static_cast<std::size_t>(parameter.bias_of));
-      add_bias(node, name, scale, plan_.tensors.at(scale));
+      const auto policy = plan_.tensors.find(scale);
+      if (policy != plan_.tensors.end()) add_bias(node, name, scale, policy->second);
       return;
     }
     const auto type = parameter.types.find(choice.act_bits);
     if (type == parameter.types.end()) return;
+    if (!context_.config.quantizes_param(node, "weight")) return;
     TensorPolicy policy;
     policy.role = Role::kWeight;
     policy.type = type->second;
+    policy.symmetric = context_.config.symmetric_param(node, "weight").value_or(false);
+    if (const TensorOverride* one = context_.overrides.find(name)) {
+      if (one->symmetric) policy.symmetric = *one->symmetric;
+      if (!one->is_float) use_tensor_numbers(*one, name, policy);
+    }
     add_constant(node, name, policy);
     row.weight = name;
     row.requested_weight_bits = row.weight_bits = dtype_bits(policy.type);
@@ -165,19 +180,37 @@ class LayerPlanner {
            "give the layer a constant bias of its own, one element an output"});
       return;
     }
-    if (context_.options.bias_bits == 8) {
-      TensorPolicy byte;
-      byte.role = Role::kWeight;
-      byte.type = DType::kInt8;
-      byte.symmetric = true;
-      byte.reason = "8-bit bias asked for";
-      plan_.tensors[name] = byte;
+    const TensorOverride* one = context_.overrides.find(name);
+    if (one != nullptr && one->is_float) return;
+    if (wants_byte_bias(node, one)) {
+      add_byte_bias(name, one);
       return;
     }
     quant::BiasSource source{node.input(0), weight};
     const quant::EdgeKey edge{node.name(), 0};
     if (plan_.edges.contains(edge)) source.activation_edge = edge;
-    plan_.biases[name] = source;
+    // The scale of an int32 bias is the product of those of its layer's input and weights.
+    if (source.activation_edge || plan_.tensors.contains(source.activation)) {
+      plan_.biases[name] = source;
+    }
+  }
+
+  [[nodiscard]] bool wants_byte_bias(const Node& node, const TensorOverride* one) const {
+    constexpr int kByteBits = 8;
+    if (one != nullptr) return one->bits == kByteBits;
+    // is_quantized of a bias means a quantizer of its own, at the width of parameters.
+    return context_.options.bias_bits == kByteBits ||
+           (context_.config.given() && context_.config.quantizes_param(node, "bias"));
+  }
+
+  void add_byte_bias(const std::string& name, const TensorOverride* one) {
+    TensorPolicy byte;
+    byte.role = Role::kWeight;
+    byte.type = DType::kInt8;
+    byte.symmetric = true;
+    byte.reason = "8-bit bias asked for";
+    if (one != nullptr) use_tensor_numbers(*one, name, byte);
+    plan_.tensors[name] = byte;
   }
 
   [[nodiscard]] std::string bias_obstacle(const Node& node, const Tensor& bias,

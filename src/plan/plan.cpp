@@ -10,8 +10,12 @@
 #include "plan/islands.h"
 #include "plan/layers.h"
 #include "plan/lint.h"
+#include "plan/node_wishes.h"
 #include "plan/pattern.h"
+#include "plan/quantization_points.h"
 #include "plan/sharing.h"
+#include "plan/supergroups.h"
+#include "plan/tensor_overrides.h"
 
 namespace hexquant::plan {
 namespace {
@@ -44,20 +48,73 @@ void check_options(const graph::Graph& graph, const PlanOptions& options) {
   }
 }
 
+/// Everything that the user asks beyond options of layers, found in the graph.
+struct Wishes {
+  ConfigRules config;
+  TensorOverrides overrides;
+  Supergroups supergroups;
+  NodeWishes nodes;
+};
+
+/// What becomes of every node, which of them run as one, and which values share an encoding.
+struct Placement {
+  Context context;
+  Fusions fusions;
+  Sharing sharing;
+
+  Placement(const graph::Graph& graph, const target::Target& target, const PlanOptions& options,
+            const Wishes& wishes, Findings& findings)
+      : context{graph,
+                target,
+                options,
+                wishes.config,
+                wishes.overrides,
+                classify_nodes(graph, target, options, wishes.config, wishes.nodes, findings)},
+        fusions(fuse(context, wishes.supergroups, findings)),
+        sharing(context, fusions) {}
+
+ private:
+  static Fusions fuse(Context& context, const Supergroups& groups, Findings& findings) {
+    demote_islands(context, findings);
+    drop_idle_movers(context);
+    Fusions fusions = find_fusions(context, groups, findings);
+    leave_out_unquantized(context, fusions);
+    return fusions;
+  }
+};
+
+Wishes collect_wishes(const graph::Graph& graph, const target::Target& target,
+                      const PlanOptions& options, Findings& findings) {
+  Wishes wishes{ConfigRules(options.config.get()), {}, {}, {}};
+  if (options.config) check_config(*options.config, target, findings);
+  wishes.supergroups = find_supergroups(graph, options, findings);
+  if (!options.overrides) return wishes;
+  findings.insert(findings.end(), options.overrides->findings.begin(),
+                  options.overrides->findings.end());
+  wishes.overrides =
+      TensorOverrides(*options.overrides, {graph, target.rules}, options.original, findings);
+  wishes.nodes = wishes_of_names(graph, target.rules, wishes.overrides);
+  if (wishes.overrides.empty()) return wishes;
+  // Widths of values become widths of nodes; who computes and who shares is known after placement.
+  Findings ignored;
+  const Placement trial(graph, target, options, wishes, ignored);
+  add_activation_wishes(trial.context, trial.fusions, trial.sharing, wishes.nodes);
+  return wishes;
+}
+
 }  // namespace
 
 quant::QuantPlan make_plan(const graph::Graph& graph, const target::Target& target,
                            const PlanOptions& options) {
   check_options(graph, options);
   quant::QuantPlan plan;
-  Context context{graph, target, options, classify_nodes(graph, target, options, plan.findings)};
-  demote_islands(context, plan.findings);
-  drop_idle_movers(context);
-  const Fusions fusions = find_fusions(context);
-  const Sharing sharing(context, fusions);
-  plan_activations(context, fusions, sharing, plan);
-  plan_layers(context, fusions, plan);
-  lint_plan(context, fusions, plan);
+  const Wishes wishes = collect_wishes(graph, target, options, plan.findings);
+  Placement placement(graph, target, options, wishes, plan.findings);
+  const Context& context = placement.context;
+  plan_activations(context, placement.fusions, placement.sharing, plan);
+  plan_layers(context, placement.fusions, plan);
+  lint_plan(context, placement.fusions, plan);
+  wishes.overrides.report_effects(plan);
   return plan;
 }
 

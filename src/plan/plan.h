@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "formats/overrides/overrides.h"
 #include "graph/graph.h"
 #include "quant/quant_plan.h"
+#include "quant/quantsim_config.h"
 #include "target/target.h"
 
 namespace hexquant::plan {
@@ -33,6 +36,14 @@ struct PlanOptions {
   /// Layers that stay float: node-name patterns with '*', or "op:TYPE".
   std::vector<std::string> keep_float;
   std::vector<LayerBits> layer_bits;
+  /// What single tensors are to be (--overrides), above everything else; null = nothing.
+  std::shared_ptr<const formats::Overrides> overrides;
+  /// Which tensors carry an encoding, and its kind (--config); null = the target's rules. Where the
+  /// target cannot do what it says, the target's rules hold.
+  std::shared_ptr<const quant::QuantsimConfig> config;
+  /// The model as it was read, or null: names that only it has are no error in `overrides`. Must
+  /// outlive the planning.
+  const graph::Graph* original = nullptr;
 };
 
 /// Decides which tensors carry an encoding, of which type, shared with whom.
@@ -50,6 +61,10 @@ struct PlanOptions {
 ///    on an initializer: their own values give the range), and so do embedding tables, which share
 ///    the encoding of the gathered rows. Layer weights, biases and parameters of normalizations
 ///    follow the rules of their operation.
+///
+/// 6. Overrides choose width, symmetry and numbers of single tensors; a configuration chooses which
+///    values carry an encoding at all, and supergroups, symmetry, constraints and kernels by
+///    operation type. See docs/methods/overrides.md.
 ///
 /// Activation values must have a type (Graph::find_type); nodes are in topological order.
 /// @throws Error(kInvalidArgument) on widths the target does not know or patterns that match

@@ -27,6 +27,14 @@ std::string policy_text(const TensorPolicy& policy) {
   if (policy.fixed_range) {
     text += format(" fixed [{}, {}]", policy.fixed_range->min, policy.fixed_range->max);
   }
+  if (policy.range_limits) {
+    text += format(" within [{}, {}]", policy.range_limits->min, policy.range_limits->max);
+  }
+  if (policy.unsigned_if_positive) text += " unsigned if positive";
+  if (policy.fixed_encoding) {
+    text += format(" given scale {} zero point {}", policy.fixed_encoding->scale.front(),
+                   policy.fixed_encoding->zero_point.front());
+  }
   if (policy.range_factor != 1.0F) text += format(" range x{}", policy.range_factor);
   if (!policy.shares_encoding_of.empty()) text += format(" of '{}'", policy.shares_encoding_of);
   if (!policy.reason.empty()) text += " | " + policy.reason;

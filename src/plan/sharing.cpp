@@ -30,6 +30,18 @@ bool keeps_bounds(const Node& node) {
 
 }  // namespace
 
+const TensorOverride* override_of(const Context& context, const SharingGroup& group) {
+  const auto find = [&](const std::string& member) {
+    const TensorOverride* one = context.overrides.find(member);
+    return one != nullptr && !one->is_float ? one : nullptr;
+  };
+  if (const TensorOverride* one = find(group.representative)) return one;
+  for (const std::string& member : group.members) {
+    if (const TensorOverride* one = find(member)) return one;
+  }
+  return nullptr;
+}
+
 Sharing::Sharing(const Context& context, const Fusions& fusions) : context_(context) {
   for (const Node& node : context.graph.nodes()) {
     switch (context.choice(node).handling) {
@@ -37,10 +49,10 @@ Sharing::Sharing(const Context& context, const Fusions& fusions) : context_(cont
         add_compute(node, fusions);
         break;
       case Handling::kMover:
-        add_mover(node);
+        add_mover(node, fusions);
         break;
       case Handling::kConcat:
-        add_concat(node);
+        add_concat(node, fusions);
         break;
       case Handling::kFloat:
       case Handling::kOutside:
@@ -88,14 +100,22 @@ void Sharing::add_compute(const Node& node, const Fusions& fusions) {
     if (fusions.interior.contains(output)) continue;
     SharingGroup& group = groups_[group_index(output)];
     group.producer_bits = choice.act_bits;
-    group.fixed_range = choice.rule->fixed_range;
+    group.fixed_range = context_.config.fixed_range(node, *choice.rule);
+    group.limits = context_.config.range_limits(node);
     if (clamp) bounds_[output] = *clamp;
     if (clamp && fusions.is_member(node)) group.promised = clamp;
     if (group.fixed_range) bounds_[output] = *group.fixed_range;
   }
 }
 
-void Sharing::add_mover(const Node& node) {
+void Sharing::add_mover(const Node& node, const Fusions& fusions) {
+  // What is not quantized shares nothing: values behind it begin anew.
+  if (fusions.interior.contains(node.input(0))) {
+    for (const std::string& output : float_outputs(context_.graph, node)) {
+      if (!fusions.interior.contains(output)) (void)group_index(output);
+    }
+    return;
+  }
   const std::string& source = node.input(0);
   const std::size_t index = group_index(source);
   groups_[index].movers.push_back(&node);
@@ -110,20 +130,24 @@ void Sharing::add_mover(const Node& node) {
 
 /// Inputs of which the output holds every element take the output's encoding. The others (one part
 /// of a Split, say) keep theirs; the HTP rescales them while it copies.
-void Sharing::add_concat(const Node& node) {
+void Sharing::add_concat(const Node& node, const Fusions& fusions) {
+  if (fusions.interior.contains(node.output())) return;
   const std::size_t to = group_index(node.output());
   groups_[to].movers.push_back(&node);
   Range all = {kUnbounded.max, kUnbounded.min};
   bool equal_fixed = true;
-  const auto first_fixed = groups_[group_index(node.input(0))].fixed_range;
-  for (const std::string& input : node.inputs()) {
+  std::vector<std::string> inputs = node.inputs();
+  std::erase_if(inputs, [&](const std::string& input) { return fusions.interior.contains(input); });
+  if (inputs.empty()) return;
+  const auto first_fixed = groups_[group_index(inputs.front())].fixed_range;
+  for (const std::string& input : inputs) {
     all = hull(all, bounds_of(input));
     equal_fixed =
         equal_fixed && first_fixed && groups_[group_index(input)].fixed_range == first_fixed;
   }
   bounds_[node.output()] = all;
   if (equal_fixed) groups_[to].fixed_range = first_fixed;
-  for (const std::string& input : node.inputs()) {
+  for (const std::string& input : inputs) {
     const std::size_t from = group_index(input);
     if (may_join(from, to, input, all)) merge(from, to);
   }
@@ -132,6 +156,9 @@ void Sharing::add_concat(const Node& node) {
 bool Sharing::may_join(std::size_t from, std::size_t to, const std::string& value,
                        const Range& range) const {
   if (from == to || !complete_.at(value)) return false;
+  const TensorOverride* here = override_of(context_, groups_[from]);
+  const TensorOverride* there = override_of(context_, groups_[to]);
+  if (here != nullptr && there != nullptr && here->encoding != there->encoding) return false;
   const SharingGroup& source = groups_[from];
   const SharingGroup& concat = groups_[to];
   if (source.fixed_range != concat.fixed_range) return false;
@@ -170,8 +197,11 @@ void Sharing::mark_carriers(const Fusions& fusions) {
   const auto nodes = context_.graph.node_list();
   for (auto node = nodes.rbegin(); node != nodes.rend(); ++node) {
     if (context_.choice(**node).handling != Handling::kConcat) continue;
+    if (fusions.interior.contains((*node)->output())) continue;
     if (!groups_[group_index((*node)->output())].carries) continue;
-    for (const std::string& input : (*node)->inputs()) groups_[group_index(input)].carries = true;
+    for (const std::string& input : (*node)->inputs()) {
+      if (!fusions.interior.contains(input)) groups_[group_index(input)].carries = true;
+    }
   }
 }
 

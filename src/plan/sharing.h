@@ -20,11 +20,16 @@ struct SharingGroup {
   /// Width of the integer node that computes the values; 0 = none does.
   int producer_bits = 0;
   std::optional<Range> fixed_range;
+  std::optional<Range> limits;  ///< that a configuration sets to the observed range
   /// Range that a fused Relu or Clip promises; the encoding must not reach beyond it, or the
   /// activation no longer vanishes into QuantizeLinear.
   std::optional<Range> promised;
   bool carries = false;  ///< its members get an encoding
 };
+
+/// The override of a group: that of the first member that has one for codes, the representative
+/// first; nullptr = none has.
+[[nodiscard]] const TensorOverride* override_of(const Context& context, const SharingGroup& group);
 
 /// A partition of the float values that may carry an encoding.
 class Sharing {
@@ -38,8 +43,8 @@ class Sharing {
  private:
   std::size_t group_index(const std::string& value);
   void add_compute(const graph::Node& node, const Fusions& fusions);
-  void add_mover(const graph::Node& node);
-  void add_concat(const graph::Node& node);
+  void add_mover(const graph::Node& node, const Fusions& fusions);
+  void add_concat(const graph::Node& node, const Fusions& fusions);
   void mark_carriers(const Fusions& fusions);
   [[nodiscard]] Range bounds_of(const std::string& value) const;
   [[nodiscard]] bool may_join(std::size_t from, std::size_t to, const std::string& value,

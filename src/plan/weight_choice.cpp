@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/format.h"
+#include "plan/override_numbers.h"
 #include "target/legality.h"
 
 namespace hexquant::plan {
@@ -57,10 +58,22 @@ class WeightChooser {
       : opset_(context.graph.opset()),
         rules_(context.target.rules),
         options_(context.options),
+        config_(context.config),
         choice_(context.choice(node)),
         rule_(*choice_.rule),
         node_(node),
-        shape_(weight.shape()) {}
+        shape_(weight.shape()) {
+    const std::string& name = node.input(static_cast<std::size_t>(rule_.weight->input));
+    override_ = context.overrides.find(name);
+    granularity_ = options_.granularity;
+    // A granularity other than the default is a wish of its own.
+    if (granularity_ == Granularity::kChannel && !config_.per_channel(node).value_or(true)) {
+      granularity_ = Granularity::kTensor;
+    }
+    wants_symmetric_ = config_.symmetric_param(node, "weight").value_or(options_.weight_symmetric);
+    if (override_ != nullptr && override_->symmetric) wants_symmetric_ = *override_->symmetric;
+    is_strict_ = options_.weight_strict || config_.strict_symmetric();
+  }
 
   TensorPolicy run() {
     policy_.role = quant::Role::kWeight;
@@ -69,6 +82,10 @@ class WeightChooser {
     choose_granularity();
     for (const std::string& reason : reasons_) {
       policy_.reason += (policy_.reason.empty() ? "" : "; ") + reason;
+    }
+    if (override_ != nullptr) {
+      use_weight_numbers(*override_, node_.input(static_cast<std::size_t>(rule_.weight->input)),
+                         shape_, policy_);
     }
     return policy_;
   }
@@ -86,6 +103,21 @@ class WeightChooser {
     } else if (wanted == 16 && !rules_.weight_formats.contains(DType::kInt16)) {
       fall_back_to_int8("this HTP version has no 16-bit weights");
     }
+    choose_kernel();
+  }
+
+  /// The configuration's kernels have the last word; the wider ones keep more accuracy.
+  void choose_kernel() {
+    if (config_.has_weight_kernel(node_, choice_.act_bits, bits_)) return;
+    for (const int bits : {8, 16, 4}) {
+      if (!config_.has_weight_kernel(node_, choice_.act_bits, bits)) continue;
+      reasons_.push_back(
+          format("asked int{}, got int{}: the configuration has no kernel of {}-bit "
+                 "weights and {}-bit activations for {}",
+                 bits_, bits, bits_, choice_.act_bits, node_.op_type()));
+      bits_ = bits;
+      return;
+    }
   }
 
   void fall_back_to_int8(const std::string& why) {
@@ -94,29 +126,29 @@ class WeightChooser {
   }
 
   void choose_symmetry() {
-    policy_.symmetric = options_.weight_symmetric || bits_ != 8;
-    if (!options_.weight_symmetric && bits_ != 8) {
+    policy_.symmetric = wants_symmetric_ || bits_ != 8;
+    if (!wants_symmetric_ && bits_ != 8) {
       reasons_.push_back(format("{}-bit weights are symmetric on the HTP", bits_));
     }
     policy_.type = bits_ == 4          ? DType::kInt4
                    : bits_ == 16       ? DType::kInt16
                    : policy_.symmetric ? DType::kInt8
                                        : DType::kUInt8;
-    policy_.strict = policy_.symmetric && options_.weight_strict && bits_ != 16;
+    policy_.strict = policy_.symmetric && is_strict_ && bits_ != 16;
     if (bits_ == 16) {
       policy_.range_factor = kInt16Max / static_cast<float>(rules_.int16_max_code);
     }
   }
 
   void choose_granularity() {
-    if (options_.granularity == Granularity::kGroup && take_groups()) return;
+    if (granularity_ == Granularity::kGroup && take_groups()) return;
     const int axis = target::channel_axis(rule_, node_, shape_);
-    const bool wants_channels = options_.granularity != Granularity::kTensor && axis >= 0;
+    const bool wants_channels = granularity_ != Granularity::kTensor && axis >= 0;
     if (wants_channels && !policy_.symmetric && !accepts(Granularity::kChannel)) {
       // A scale for each channel is worth more than a zero point for the tensor.
       make_symmetric("asymmetric weights take one scale for the tensor");
     }
-    if (options_.granularity != Granularity::kTensor || !accepts(Granularity::kTensor)) {
+    if (granularity_ != Granularity::kTensor || !accepts(Granularity::kTensor)) {
       if (axis >= 0 && accepts(Granularity::kChannel)) {
         take_channels(axis);
         return;
@@ -136,7 +168,7 @@ class WeightChooser {
     reasons_.push_back("symmetric: " + why);
     policy_.symmetric = true;
     policy_.type = DType::kInt8;
-    policy_.strict = options_.weight_strict;
+    policy_.strict = is_strict_;
   }
 
   bool take_groups() {
@@ -181,7 +213,7 @@ class WeightChooser {
   }
 
   void take_channels(int axis) {
-    if (options_.granularity == Granularity::kTensor) {
+    if (granularity_ == Granularity::kTensor) {
       reasons_.push_back(
           format("per channel: {} weights per tensor are not accepted", dtype_name(policy_.type)));
     }
@@ -201,10 +233,15 @@ class WeightChooser {
   std::int64_t opset_;
   const target::Rules& rules_;
   const PlanOptions& options_;
+  const ConfigRules& config_;
   const NodeChoice& choice_;
   const target::OpRule& rule_;
   const Node& node_;
   const Shape& shape_;
+  const TensorOverride* override_ = nullptr;
+  Granularity granularity_ = Granularity::kChannel;  ///< wished for
+  bool wants_symmetric_ = true;
+  bool is_strict_ = false;
   int bits_ = 8;
   TensorPolicy policy_;
   std::vector<std::string> reasons_;

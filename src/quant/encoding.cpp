@@ -55,13 +55,14 @@ Encoding symmetric_encoding(double low, double high, DType type, bool strict) {
   Encoding encoding;
   encoding.type = type;
   encoding.symmetric = true;
-  encoding.strict = strict;
+  encoding.strict = strict && is_signed_type(type);
+  const std::int64_t centre = type_min(type) + (std::int64_t{1} << (dtype_bits(type) - 1));
   double max_abs = std::max(-low, high);
   if (max_abs == 0.0) max_abs = kMinRange;
-  const double scale = max_abs / static_cast<double>(type_max(type));
+  const double scale = max_abs / static_cast<double>(type_max(type) - centre);
   // Never a denormal: x / scale must stay accurate.
   encoding.scale = {std::max(static_cast<float>(scale), std::numeric_limits<float>::min())};
-  encoding.zero_point = {0};
+  encoding.zero_point = {static_cast<std::int32_t>(centre)};
   return encoding;
 }
 
@@ -99,16 +100,10 @@ Encoding encoding_from_range(Range range, DType type, bool symmetric, bool stric
   check_range(range, type);
   const double low = std::min(0.0, static_cast<double>(range.min));
   double high = std::max(0.0, static_cast<double>(range.max));
-  if (symmetric && is_signed_type(type)) return symmetric_encoding(low, high, type, strict);
-  if (symmetric && low < 0.0) {
-    throw Error(ErrorCode::kInvalidArgument,
-                format("range [{}, {}] has negative values: a symmetric {} encoding needs min >= 0",
-                       range.min, range.max, dtype_name(type)));
-  }
+  if (symmetric) return symmetric_encoding(low, high, type, strict);
   if (high - low < kMinRange) high = low + kMinRange;
   Encoding encoding;
   encoding.type = type;
-  encoding.symmetric = symmetric;
   const double scale = (high - low) / static_cast<double>(type_max(type) - type_min(type));
   const auto steps_below_zero = static_cast<std::int64_t>(std::nearbyint(-low / scale));
   encoding.scale = {static_cast<float>(scale)};

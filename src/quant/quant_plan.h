@@ -29,6 +29,11 @@ struct TensorPolicy {
   int block_scale_bits = 0;
   /// Range fixed by the target (Softmax, Sigmoid: [0, 1]; Tanh: [-1, 1]) or by an override.
   std::optional<Range> fixed_range;
+  /// Bounds of the range that is observed; open ends are infinite.
+  std::optional<Range> range_limits;
+  /// Symmetric codes of an unsigned type are centred: zero point 2^(bits-1). With this, a range
+  /// without negative values takes zero point 0 and all codes instead.
+  bool unsigned_if_positive = false;
   /// Encoding given in full by the user; wins over everything.
   std::optional<Encoding> fixed_encoding;
   /// Tensors with the same non-empty group use one encoding (data movers, Concat, pools): the name

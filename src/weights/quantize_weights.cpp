@@ -146,6 +146,22 @@ bool widen_weight_scales(std::span<const float> bias, float activation_scale, En
   return changed;
 }
 
+/// True if the user gives the encoding of a weight.
+bool is_given(const QuantPlan& plan, const std::string& weight) {
+  const auto policy = plan.tensors.find(weight);
+  return policy != plan.tensors.end() && policy->second.fixed_encoding.has_value();
+}
+
+/// True if a code of the bias leaves int32.
+bool saturates(std::span<const float> bias, float activation_scale, const Encoding& weight) {
+  for (std::size_t i = 0; i < bias.size(); ++i) {
+    const double scale = weight.scale[weight.scale.size() == 1 ? 0 : i];
+    const double code = std::abs(static_cast<double>(bias[i])) / (scale * activation_scale);
+    if (!(code <= std::numeric_limits<std::int32_t>::max())) return true;
+  }
+  return false;
+}
+
 /// Constants that are quantized like activations: embedding tables, second operands. What lies
 /// beyond the grid saturates wherever it is read (attention masks) and stays as it is.
 void put_operands_on_grid(graph::Graph& graph, const QuantPlan& plan,
@@ -198,7 +214,8 @@ std::vector<WeightReport> quantize_weights(graph::Graph& graph, const QuantPlan&
   return reports;
 }
 
-void quantize_biases(graph::Graph& graph, const QuantPlan& plan, EncodingTable& encodings) {
+Findings quantize_biases(graph::Graph& graph, const QuantPlan& plan, EncodingTable& encodings) {
+  Findings findings;
   for (const auto& [name, source] : plan.biases) {
     const Tensor bias = *graph.find_initializer(name);
     check_finite(name, bias.data<float>());
@@ -206,7 +223,14 @@ void quantize_biases(graph::Graph& graph, const QuantPlan& plan, EncodingTable& 
                                      ? encodings.edges.at(*source.activation_edge)
                                      : encodings.tensors.at(source.activation);
     Encoding& weight = encodings.tensors.at(source.weight);
-    if (widen_weight_scales(bias.data<float>(), activation.scale[0], weight)) {
+    if (is_given(plan, source.weight)) {
+      if (saturates(bias.data<float>(), activation.scale[0], weight)) {
+        findings.push_back({"bias-saturates", Severity::kWarning, name,
+                            format("beyond int32 with the scales of '{}' and '{}'",
+                                   source.activation, source.weight),
+                            "give the weights larger scales"});
+      }
+    } else if (widen_weight_scales(bias.data<float>(), activation.scale[0], weight)) {
       const Tensor& values = *graph.find_initializer(source.weight);
       graph.set_initializer(source.weight, fake_quantize_tensor(values, weight));
     }
@@ -221,6 +245,7 @@ void quantize_biases(graph::Graph& graph, const QuantPlan& plan, EncodingTable& 
     graph.set_initializer(name, fake_quantize_tensor(bias, encoding));
     encodings.tensors[name] = std::move(encoding);
   }
+  return findings;
 }
 
 }  // namespace hexquant::weights

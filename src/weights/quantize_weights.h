@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "hexquant/finding.h"
 #include "hexquant/progress.h"
 #include "quant/quant_plan.h"
 
@@ -39,8 +40,9 @@ struct WeightReport {
 ///
 /// A channel whose bias would not fit into 31 bits (a near-dead channel: tiny weights under a
 /// normal bias) gets a larger weight scale first, and that weight's channel is put on the new grid.
+/// Weights whose encoding the user gives keep it; their bias saturates, and a finding says so.
 /// Call it when the encodings of activations and weights are known.
-void quantize_biases(graph::Graph& graph, const quant::QuantPlan& plan,
-                     quant::EncodingTable& encodings);
+[[nodiscard]] Findings quantize_biases(graph::Graph& graph, const quant::QuantPlan& plan,
+                                       quant::EncodingTable& encodings);
 
 }  // namespace hexquant::weights

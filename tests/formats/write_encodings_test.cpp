@@ -85,8 +85,20 @@ TEST(WriteEncodings, OneByOneConvolutionsHaveTheChannelsFirst) {
 }
 
 TEST(WriteEncodings, OverridesLeaveBlocksOut) {
-  const Json file = quantization_overrides(weight_graph(0), blocks(0, false));
+  const Json file = quantization_overrides(weight_graph(0), blocks(0, false), {});
   EXPECT_TRUE(file.at("param_encodings").empty());
+}
+
+TEST(QuantizationOverrides, FloatTensorsAreEntriesOfTheirOwn) {
+  quant::EncodingTable table;
+  table.tensors["x"].scale = {0.5F};
+  table.tensors["x"].zero_point = {3};
+  table.tensors["border"] = table.tensors["x"];
+  const Json file = quantization_overrides(weight_graph(0), table, {"border", "w"});
+  const Json expected = Json::parse(R"([{"bitwidth": 16, "dtype": "float"}])");
+  EXPECT_EQ(file.at("activation_encodings").at("border"), expected);
+  EXPECT_EQ(file.at("param_encodings").at("w"), expected);
+  EXPECT_EQ(file.at("activation_encodings").at("x").at(0).at("bitwidth"), 8);
 }
 
 }  // namespace

@@ -30,6 +30,18 @@ TEST(RecipeJson, GroupOptionsSurviveTheFile) {
   EXPECT_EQ(recipe_to_json(read), recipe_to_json(recipe));
 }
 
+TEST(RecipeJson, OverridesAndConfigurationSurviveTheFile) {
+  Recipe recipe = group_recipe();
+  recipe.overrides = "o.json";
+  recipe.allow_unmatched_overrides = true;
+  recipe.config = "c.json";
+  Recipe read;
+  recipe_from_json(recipe_to_json(recipe), "recipe.json", read);
+  EXPECT_EQ(read.overrides, "o.json");
+  EXPECT_TRUE(read.allow_unmatched_overrides);
+  EXPECT_EQ(read.config, "c.json");
+}
+
 TEST(RecipeJson, FilesWithoutThemKeepTheDefaults) {
   Json json = recipe_to_json(group_recipe());
   json.erase("block_scale");

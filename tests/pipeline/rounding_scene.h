@@ -134,7 +134,7 @@ class Scene {
           round_weights(graph_, result.on_grid, plan_, result.encodings, statistics_, dataset_,
                         *options, 7, threads, result.findings, silent_progress());
     }
-    weights::quantize_biases(result.on_grid, plan_, result.encodings);
+    (void)weights::quantize_biases(result.on_grid, plan_, result.encodings);
     result.quantized = quant::insert_qdq(result.on_grid, result.encodings);
     return result;
   }

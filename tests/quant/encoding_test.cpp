@@ -61,11 +61,17 @@ TEST(EncodingFromRange, SymmetricGridsOfEveryWidth) {
   EXPECT_EQ(full.scale, strict.scale);
 }
 
-TEST(EncodingFromRange, SymmetricUnsignedNeedsNonNegativeRange) {
-  const Encoding encoding = encoding_from_range({0.0F, 2.55F}, DType::kUInt8, true);
-  EXPECT_EQ(encoding.zero_point[0], 0);
+// AIMET and QNN write symmetric activations like this: offset -128, min = -128 * scale.
+TEST(EncodingFromRange, SymmetricUnsignedIsCentred) {
+  const Encoding encoding = encoding_from_range({-0.5F, 1.27F}, DType::kUInt8, true, true);
+  EXPECT_TRUE(encoding.symmetric);
+  EXPECT_FALSE(encoding.strict);
   EXPECT_FLOAT_EQ(encoding.scale[0], 0.01F);
-  EXPECT_THROW((void)encoding_from_range({-0.1F, 1.0F}, DType::kUInt8, true), Error);
+  EXPECT_EQ(encoding.zero_point[0], 128);
+  EXPECT_NEAR(encoding.range_min(), -1.28, 1e-6);
+  const Encoding words = encoding_from_range({0.0F, 32767.0F}, DType::kUInt16, true);
+  EXPECT_FLOAT_EQ(words.scale[0], 1.0F);
+  EXPECT_EQ(words.zero_point[0], 32768);
 }
 
 TEST(EncodingFromRange, RejectsBadInput) {

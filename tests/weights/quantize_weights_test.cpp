@@ -175,13 +175,51 @@ TEST(QuantizeBiases, ScaleIsTheProductAndDeadChannelsWidenTheWeight) {
   activation.scale = {0.1F};
   activation.zero_point = {0};
   encodings.tensors["x"] = activation;
-  quantize_biases(graph, plan, encodings);
+  (void)quantize_biases(graph, plan, encodings);
   const Encoding& bias = encodings.tensors.at("b");
   EXPECT_FLOAT_EQ(bias.scale[0], 0.001F);
   const Tensor codes = quantize_tensor(*graph.find_initializer("b"), bias);
   EXPECT_EQ(to_doubles(codes)[0], 500.0);
   EXPECT_NEAR(graph.find_initializer("b")->data<float>()[1], 3.0F, 1e-5F);
   EXPECT_LE(std::abs(to_doubles(codes)[1]), 1073741824.0 * 1.001);
+}
+
+TEST(QuantizeWeights, AGivenGridIsKeptAndRoundedTo) {
+  Graph graph;
+  graph.add_initializer("w", Tensor::from<float>({2, 1}, std::vector<float>{1.3F, -0.26F}));
+  QuantPlan plan;
+  plan.tensors["w"] = weight_policy(Granularity::kTensor);
+  Encoding given = quant::empty_encoding(plan.tensors.at("w"));
+  given.scale = {0.25F};
+  given.zero_point = {0};
+  plan.tensors["w"].fixed_encoding = given;
+  EncodingTable encodings;
+  (void)quantize_weights(graph, plan, encodings, {.clip_search = true}, silent_progress());
+  EXPECT_EQ(encodings.tensors.at("w"), given);
+  EXPECT_EQ(graph.find_initializer("w")->data<float>()[0], 1.25F);
+  EXPECT_EQ(graph.find_initializer("w")->data<float>()[1], -0.25F);
+}
+
+TEST(QuantizeBiases, GivenWeightsKeepTheirScaleAndASaturatedBiasIsReported) {
+  Graph graph;
+  graph.add_initializer("w", Tensor::from<float>({1, 1}, std::vector<float>{1.0F}));
+  graph.add_initializer("b", Tensor::from<float>({1}, std::vector<float>{3.0F}));
+  QuantPlan plan;
+  plan.tensors["w"] = weight_policy(Granularity::kTensor);
+  plan.biases["b"] = {"x", "w"};
+  Encoding given = quant::empty_encoding(plan.tensors.at("w"));
+  given.scale = {1e-12F};
+  given.zero_point = {0};
+  plan.tensors["w"].fixed_encoding = given;
+  EncodingTable encodings;
+  (void)quantize_weights(graph, plan, encodings, {}, silent_progress());
+  encodings.tensors["x"].scale = {0.1F};
+  encodings.tensors["x"].zero_point = {0};
+  const Findings findings = quantize_biases(graph, plan, encodings);
+  EXPECT_EQ(encodings.tensors.at("w").scale[0], 1e-12F);
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].id, "bias-saturates");
+  EXPECT_EQ(findings[0].where, "b");
 }
 
 TEST(QuantizeBiases, ScaleFollowsTheEdgeThatTheLayerReads) {
@@ -199,7 +237,7 @@ TEST(QuantizeBiases, ScaleFollowsTheEdgeThatTheLayerReads) {
   encodings.tensors["x"] = activation;
   activation.scale = {0.25F};
   encodings.edges[{"layer", 0}] = activation;
-  quantize_biases(graph, plan, encodings);
+  (void)quantize_biases(graph, plan, encodings);
   EXPECT_FLOAT_EQ(encodings.tensors.at("b").scale[0], 0.0025F);
 }
 

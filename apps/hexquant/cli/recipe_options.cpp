@@ -153,6 +153,18 @@ void RecipeOptions::add_precision_options(CLI::App& command) {
   add("--layer-bits", values_.layer_bits,
       "Other widths for some layers: PATTERN=8, PATTERN=a16 or PATTERN=w8a16 (repeat for others;\n"
       "later ones win); PATTERN as in --keep-float");
+  add("--overrides", values_.overrides,
+      "JSON file with widths or encodings of single tensors: QNN overrides, AIMET encodings,\n"
+      "or the short form with wildcards and supergroups; wins over everything else")
+      ->check(CLI::ExistingFile);
+  command
+      .add_flag("--allow-unmatched-overrides", values_.allow_unmatched_overrides,
+                "Go on when names in --overrides match no tensor")
+      ->group(kPrecisionGroup);
+  add("--config", values_.config,
+      "AIMET quantsim configuration, JSON file: decides by operation type what is quantized\n"
+      "(default: the rules of --soc; 'hexquant info --quantsim-config FILE' writes them)")
+      ->check(CLI::ExistingFile);
 }
 
 void RecipeOptions::add_evaluation_options(CLI::App& command) {
@@ -211,6 +223,10 @@ void RecipeOptions::overlay(Recipe& recipe) const {
   take("--rounding-mode", recipe.rounding_mode, values_.rounding_mode);
   take("--keep-float", recipe.keep_float, values_.keep_float);
   take("--layer-bits", recipe.layer_bits, values_.layer_bits);
+  take("--overrides", recipe.overrides, values_.overrides);
+  take("--allow-unmatched-overrides", recipe.allow_unmatched_overrides,
+       values_.allow_unmatched_overrides);
+  take("--config", recipe.config, values_.config);
   if (given("--weight-bits")) {
     recipe.weight_bits = weight_bits_ == "16" ? 16 : weight_bits_ == "8" ? 8 : 4;
     recipe.weight_bits_everywhere = weight_bits_ == "4:all";

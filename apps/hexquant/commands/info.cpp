@@ -8,9 +8,14 @@
 #include "cli/recipe_options.h"
 #include "cli/table.h"
 #include "commands/commands.h"
+#include "core/file_io.h"
 #include "core/format.h"
+#include "core/json.h"
 #include "formats/onnx/onnx_io.h"
+#include "formats/quantsim_config/quantsim_config.h"
+#include "hexquant/error.h"
 #include "pipeline/model_info.h"
+#include "target/target.h"
 
 namespace hexquant::cli {
 namespace {
@@ -23,6 +28,7 @@ struct InfoArguments {
   bool verbose = false;
   std::string soc = "SM8650";
   std::vector<std::string> input_shapes;
+  std::string quantsim_config;
 };
 
 std::string dims_text(const pipeline::PortInfo& port) {
@@ -120,7 +126,22 @@ std::string info_text(const InfoArguments& arguments, const pipeline::ModelInfo&
   return text;
 }
 
+/// Writes the rules of the chip as a quantsim configuration.
+void write_rules(const InfoArguments& arguments) {
+  Findings findings;
+  const quant::QuantsimConfig config =
+      formats::config_of_target(target::load_target(arguments.soc), findings);
+  write_file(arguments.quantsim_config, to_text(formats::quantsim_config_json(config)));
+  print_findings(findings, arguments.verbose);
+}
+
 int run_info(const InfoArguments& arguments, const CommandContext& context) {
+  if (!arguments.quantsim_config.empty()) write_rules(arguments);
+  if (arguments.model.empty()) {
+    if (!arguments.quantsim_config.empty()) return kExitDone;
+    throw Error(ErrorCode::kInvalidArgument,
+                "nothing to do: expected MODEL, or --quantsim-config FILE");
+  }
   std::map<std::string, Shape> input_shapes;
   for (const std::string& text : arguments.input_shapes) {
     input_shapes.insert(parse_input_shape(text));
@@ -145,7 +166,7 @@ void add_info_command(CLI::App& program, CommandContext& context) {
   CLI::App* command = program.add_subcommand(
       "info", "Inputs, shapes, operations, parameters and quantization state of a model");
   const auto arguments = std::make_shared<InfoArguments>();
-  command->add_option("MODEL", arguments->model, "ONNX model, float or quantized")->required();
+  command->add_option("MODEL", arguments->model, "ONNX model, float or quantized");
   command->add_flag("--prepared", arguments->prepared,
                     "Also run the prepare passes and plan W8A8: what 'quantize' would change,\n"
                     "and which layers the chip would run in float or on the CPU");
@@ -153,6 +174,11 @@ void add_info_command(CLI::App& program, CommandContext& context) {
       ->capture_default_str();
   command->add_option("--input-shape", arguments->input_shapes,
                       "NAME=1,3,224,224: fixes free dimensions (implies --prepared)");
+  command
+      ->add_option("--quantsim-config", arguments->quantsim_config,
+                   "Write the rules of the chip as an AIMET quantsim configuration, for\n"
+                   "'quantize --config'; needs no MODEL")
+      ->type_name("FILE");
   command->add_flag("-v,--verbose", arguments->verbose, "Print informational findings too");
   add_common_options(*command, context.common);
   command->footer(
@@ -160,7 +186,8 @@ void add_info_command(CLI::App& program, CommandContext& context) {
       "the model is quantized already.\n\n"
       "Examples:\n"
       "  hexquant info net.onnx\n"
-      "  hexquant info net.onnx --prepared --soc SM8750 --json info.json");
+      "  hexquant info net.onnx --prepared --soc SM8750 --json info.json\n"
+      "  hexquant info --quantsim-config rules.json --soc SM8750");
   command->callback([arguments, &context] {
     context.action = [arguments, &context] { return run_info(*arguments, context); };
   });

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "core/json.h"
 #include "formats/encodings/encoding_file.h"
 #include "graph/graph.h"
@@ -22,7 +25,10 @@ namespace hexquant::formats {
 /// The same numbers as a QNN `--quantization_overrides` file: name -> list of entries with
 /// `bitwidth`, `min`, `max`, `scale`, `offset`, `is_symmetric` ("True"/"False"), `dtype`.
 /// Group encodings cannot be expressed in it and are left out (the pipeline says so in a finding).
+/// @param float_tensors  outputs and constants of operations that stay float: {"bitwidth": 16,
+///                       "dtype": "float"}, also where integer operations read them quantized
 [[nodiscard]] Json quantization_overrides(const graph::Graph& graph,
-                                          const quant::EncodingTable& encodings);
+                                          const quant::EncodingTable& encodings,
+                                          const std::vector<std::string>& float_tensors);
 
 }  // namespace hexquant::formats
