@@ -30,10 +30,11 @@ class CompileCommand : public ProgramTest {
     ASSERT_EQ(result.status, 0) << result.err;
   }
 
-  [[nodiscard]] RunResult compile(std::vector<std::string> arguments) const {
+  [[nodiscard]] RunResult compile(std::vector<std::string> arguments,
+                                  const std::string& prefix = "") const {
     arguments.insert(arguments.begin(), "compile");
     arguments.insert(arguments.end(), {"--json", path("c.json")});
-    return run(arguments);
+    return run(arguments, prefix);
   }
 
   /// Result file, once it fits the published schema.
@@ -165,6 +166,7 @@ TEST_F(CompileCommand, GoesOnAfterModelsThatCannotBeCompiled) {
   EXPECT_TRUE(models[3]["compiled"].get<bool>());
   EXPECT_TRUE(std::filesystem::exists(path("compiled/model.bin")));
   EXPECT_FALSE(std::filesystem::exists(path("compiled/no_rows.bin")));
+  EXPECT_TRUE(std::filesystem::is_empty(path("tmp")));
 }
 
 TEST_F(CompileCommand, EndsWhatTakesTooLong) {
