@@ -30,6 +30,9 @@ set_target_properties(hexquant_app PROPERTIES
 
 install(TARGETS hexquant EXPORT hexquantTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS hexquant_app RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(HEXQUANT_INSTALL_CONVERTER_SCRIPT)
+  install(PROGRAMS scripts/qnn-onnx-converter DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
 set_target_properties(hexquant_htp_worker PROPERTIES INSTALL_RPATH "${hexquant_ort_folder}")
 install(TARGETS hexquant_htp_worker
   RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/hexquant)

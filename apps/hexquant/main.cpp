@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
   cli::add_granularity_command(program, context);
   cli::add_setup_command(program, context);
   cli::add_encodings_command(program, context);
+  cli::add_convert_command(program, context);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

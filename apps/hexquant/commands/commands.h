@@ -15,5 +15,6 @@ void add_info_command(CLI::App& program, CommandContext& context);
 void add_granularity_command(CLI::App& program, CommandContext& context);
 void add_setup_command(CLI::App& program, CommandContext& context);
 void add_encodings_command(CLI::App& program, CommandContext& context);
+void add_convert_command(CLI::App& program, CommandContext& context);
 
 }  // namespace hexquant::cli
