@@ -61,7 +61,7 @@ void add_model_options(std::vector<ConvertOption>& all) {
       with_values("--batch", Arity::kOne, group, "N", "First dimension of every input"), {"-b"}));
   all.push_back(with_values("--define_symbol", Arity::kPair, group, "SYMBOL N",
                             "Size of a symbolic dimension"));
-  all.push_back(with_values("--dry_run", Arity::kOptionalList, group, "",
+  all.push_back(with_values("--dry_run", Arity::kOptionalList, group, "[info]",
                             "Show plan, sizes and problems; write nothing"));
   all.push_back(with_values("--copyright_file", Arity::kOne, group, "FILE",
                             "Text for copyright_str in X_net.json"));
@@ -101,10 +101,9 @@ void add_input_options(std::vector<ConvertOption>& all) {
                         {"--source_model_input_datatype"}));
   all.push_back(with_values("--input_encoding", Arity::kList, group, "NAME ENCODING [OUT]",
                             "Colours of an input: bgr, rgb, other ..."));
-  all.push_back(
-      without_effect(with_values("--input_type", Arity::kPair, group, "NAME TYPE",
-                                 "image, default or opaque", {"image", "default", "opaque"}),
-                     "inputs are taken as the model declares them"));
+  all.push_back(without_effect(with_values("--input_type", Arity::kPair, group, "NAME TYPE",
+                                           "What an input is", {"image", "default", "opaque"}),
+                               "inputs are taken as the model declares them"));
   all.push_back(without_effect(
       with_values("--custom_io", Arity::kOne, group, "FILE", "YAML file with inputs and outputs"),
       "the YAML file is for the vendor's converter, and passed on in the printed command; here "
@@ -125,15 +124,14 @@ void add_quantizer_options(std::vector<ConvertOption>& all) {
   all.push_back(renamed(flag("--float_fallback", group, "Operations without encodings stay float"),
                         {"-f", "--enable_float_fallback"}));
   all.push_back(renamed(with_values("--algorithms", Arity::kList, group, "LIST",
-                                    "cle; of this program also adaround, gptq, clip-search,\n"
-                                    "bias-correction",
+                                    "cle of the converter, and those of this program",
                                     {"cle", "adaround", "adaptive-rounding", "gptq", "clip-search",
                                      "bias-correction"}),
                         {"--apply_algorithms"}));
   all.push_back(with_values("--act_quantizer", Arity::kOne, group, "NAME",
-                            "Older way to choose ranges: tf = min-max", kLegacyQuantizers));
-  all.push_back(with_values("--param_quantizer", Arity::kOne, group, "NAME", "The same for weights",
-                            kLegacyQuantizers));
+                            "Ranges of activations, older names", kLegacyQuantizers));
+  all.push_back(with_values("--param_quantizer", Arity::kOne, group, "NAME",
+                            "Ranges of weights, older names", kLegacyQuantizers));
   all.push_back(with_values("--act_quantizer_calibration", Arity::kOne, group, "NAME",
                             "Ranges of activations", kCalibrations, "min-max"));
   all.push_back(with_values("--param_quantizer_calibration", Arity::kOne, group, "NAME",
@@ -216,9 +214,9 @@ void add_other_options(std::vector<ConvertOption>& all) {
       without_effect(flag("--overwrite_model_prefix", group, "Prefix of the C functions"), kNoCpp));
   all.push_back(
       without_effect(flag("--exclude_named_tensors", group, "No tensor names in .cpp"), kNoCpp));
-  all.push_back(without_effect(
-      with_values("--export_format", Arity::kOne, group, "NAME", "cpp or dlc", {"cpp", "dlc"}),
-      kNoCpp));
+  all.push_back(without_effect(with_values("--export_format", Arity::kOne, group, "NAME",
+                                           "Form of the result", {"cpp", "dlc"}),
+                               kNoCpp));
   all.push_back(without_effect(
       with_values("--model_version", Arity::kOne, group, "TEXT", "Version kept in the result"),
       "the model's own version is kept"));

@@ -36,7 +36,8 @@ Shape parse_dims(const std::string& text, const std::string& option) {
   std::size_t begin = 0;
   while (begin <= text.size()) {
     const std::size_t comma = std::min(text.find(',', begin), text.size());
-    shape.push_back(parse_size(text.substr(begin, comma - begin), option + " " + text + ": "));
+    shape.push_back(
+        parse_size(text.substr(begin, comma - begin), option + " " + text + ": dimension"));
     begin = comma + 1;
   }
   return shape;

@@ -59,9 +59,40 @@ const char* group_title(ConvertGroup group) {
 
 std::string help_of(const ConvertOption& option) {
   std::string help = option.help;
-  if (!option.values.empty()) help += format(": {}", join(option.values, ", "));
+  constexpr std::size_t kShortList = 6;
+  const char* gap = option.values.size() > kShortList ? ":\n" : ": ";
+  if (!option.values.empty()) help += gap + format("{}", join(option.values, ", "));
   if (!option.fallback.empty()) help += format(" (default: {})", option.fallback);
   return help;
+}
+
+/// Results of an option that may stand alone: an empty text ends an occurrence.
+std::vector<std::vector<std::string>> split_occurrences(const std::vector<std::string>& results) {
+  std::vector<std::vector<std::string>> occurrences;
+  std::vector<std::string> current;
+  for (const std::string& result : results) {
+    if (!result.empty()) {
+      current.push_back(result);
+      continue;
+    }
+    occurrences.push_back(std::move(current));
+    current.clear();
+  }
+  if (!current.empty() || occurrences.empty()) occurrences.push_back(std::move(current));
+  return occurrences;
+}
+
+/// An option that may stand alone. CLI11 cannot convert "no values" to a list of lists.
+CLI::Option* add_optional_list(CLI::App& app, std::vector<std::vector<std::string>>& occurrences,
+                               const std::string& names, const std::string& help) {
+  const auto take = [&occurrences](const CLI::results_t& results) {
+    occurrences = split_occurrences(results);
+    return true;
+  };
+  CLI::Option* option =
+      app.add_option(names, take, help)->expected(0, CLI::detail::expected_max_vector_size);
+  option->inject_separator();
+  return option;
 }
 
 /// One spelling, or several that mean the same, as an option of the command.
@@ -72,20 +103,23 @@ void add_spelling(CLI::App& app, ConvertCommand& command, const ConvertOption& o
     app.add_flag(names, command.flags[key], help)->group(title);
     return;
   }
-  CLI::Option* added = app.add_option(names, command.values[key], help)->group(title);
-  if (!option.value_name.empty()) added->type_name(option.value_name);
-  if (option.arity == Arity::kOptionalList) {
-    added->expected(0, CLI::detail::expected_max_vector_size);
-  }
+  auto& values = command.values[key];
+  CLI::Option* added = option.arity == Arity::kOptionalList
+                           ? add_optional_list(app, values, names, help)
+                           : app.add_option(names, values, help);
+  added->group(title)->type_name(option.value_name);
 }
 
 void add_converter_options(CLI::App& app, ConvertCommand& command) {
-  for (const ConvertOption& option : pipeline::convert_options()) {
-    std::string names = option.name;
-    for (const std::string& alias : option.aliases) names = alias + "," + names;
-    const bool is_idle = !option.no_effect.empty();
-    add_spelling(app, command, option, option.name, names, help_of(option),
-                 group_title(is_idle ? ConvertGroup::kOther : option.group));
+  // Groups stand in the help in the order of their first options: those that do something first.
+  for (const bool is_idle : {false, true}) {
+    for (const ConvertOption& option : pipeline::convert_options()) {
+      if (option.no_effect.empty() == is_idle) continue;
+      std::string names = option.name;
+      for (const std::string& alias : option.aliases) names = alias + "," + names;
+      add_spelling(app, command, option, option.name, names, help_of(option),
+                   group_title(is_idle ? ConvertGroup::kOther : option.group));
+    }
   }
   for (const ConvertOption& option : pipeline::convert_options()) {
     for (const std::string& old : option.deprecated) {
