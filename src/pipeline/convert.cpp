@@ -62,14 +62,27 @@ ConvertSource read_source(const ConvertArguments& arguments) {
 /// Results on their way: written into a folder beside their place, then moved there.
 class Results {
  public:
-  explicit Results(const fs::path& stem)
+  /// @param model  the file that is converted, which no result may replace
+  Results(const fs::path& stem, fs::path model)
       : folder_(fs::absolute(stem).parent_path()),
         shown_folder_(stem.parent_path()),
         name_(stem.filename().string()),
+        model_(std::move(model)),
         staged_(folder_ / (name_ + ".results")) {}
 
+  [[nodiscard]] bool is_model(const std::string& ending) const {
+    std::error_code none;  // a place without file is no model
+    return fs::equivalent(folder_ / (name_ + ending), model_, none);
+  }
   /// Where the file with this ending is written for now.
+  /// @throws Error(kInvalidArgument) when its place is that of the model
   [[nodiscard]] fs::path path(const std::string& ending) {
+    if (is_model(ending)) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  format("--output_path: the result '{}' would replace the model: choose another "
+                         "name",
+                         place(ending).string()));
+    }
     endings_.push_back(ending);
     return staged_.path() / (name_ + ending);
   }
@@ -95,6 +108,7 @@ class Results {
   fs::path folder_;
   fs::path shown_folder_;
   std::string name_;
+  fs::path model_;
   StagedDirectory staged_;
   std::vector<std::string> endings_;
 };
@@ -141,7 +155,15 @@ void measure(const Recipe& recipe, QuantizedModel& model, int threads, ProgressS
 
 void write_quantized(const QuantizedModel& model, const formats::NetJsonInfo& info,
                      Results& results, Findings& findings) {
-  formats::write_onnx(model.quantized, results.path(".onnx"));
+  // "-i model.onnx -o model.cpp" is common: the model stays what it is.
+  const bool is_taken = results.is_model(".onnx");
+  if (is_taken) {
+    findings.push_back({"model-kept", Severity::kWarning, results.place(".onnx").string(),
+                        "it is the model itself, so the quantized model is written to " +
+                            results.place("_quantized.onnx").string(),
+                        ""});
+  }
+  formats::write_onnx(model.quantized, results.path(is_taken ? "_quantized.onnx" : ".onnx"));
   formats::write_onnx(model.weights_on_grid, results.path("_float.onnx"));
   results.write_json(".encodings",
                      formats::encodings_json(model.weights_on_grid, model.encodings,
@@ -218,7 +240,7 @@ ConvertResult convert(const ConvertArguments& arguments, const ConvertExtras& ex
   result.findings = asked.findings;
   append(result.findings, source.findings);
   result.commands = qairt_commands(arguments, stem.string());
-  Results results(stem);
+  Results results(stem, arguments.value("--input_network"));
   if (asked.quantize) {
     convert_quantized(source, asked, info, threads, progress, results, result);
   } else {

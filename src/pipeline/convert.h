@@ -32,10 +32,10 @@ struct ConvertResult {
 /// Does what qnn-onnx-converter is asked to do, as far as this program can: see docs of the
 /// command.
 ///
-/// Writes, for --output_path X.cpp: X.onnx (Q/DQ), X_float.onnx, X.encodings, X_overrides.json,
-/// X_net.json, X_recipe.json; X_source.onnx where inputs or outputs are not the model's;
-/// X_quantsim_config.json where a recipe cannot say what is asked. Without --input_list only
-/// X_float.onnx and X_net.json.
+/// Writes, for --output_path X.cpp: X.onnx (Q/DQ; X_quantized.onnx when X.onnx is the model),
+/// X_float.onnx, X.encodings, X_overrides.json, X_net.json, X_recipe.json; X_source.onnx where
+/// inputs or outputs are not the model's; X_quantsim_config.json where a recipe cannot say what is
+/// asked. Without --input_list only X_float.onnx and X_net.json.
 /// @param command  command line for X_net.json
 /// @throws Error; then nothing was written
 [[nodiscard]] ConvertResult convert(const ConvertArguments& arguments, const ConvertExtras& extras,

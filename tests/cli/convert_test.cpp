@@ -165,6 +165,26 @@ TEST_F(ConvertTest, raw_files_are_channel_last_unless_the_layout_is_kept) {
   for (const auto& [name, entry] : first.items()) EXPECT_EQ(last.at(name), entry) << name;
 }
 
+TEST_F(ConvertTest, the_model_itself_is_never_replaced) {
+  use_tiny_cnn();
+  const std::string before = read_file(folder_ / "model.onnx");
+  const RunResult result = run({"convert", "-i", "model.onnx", "-l", "calibration/input_list.txt"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("[model-kept]"));
+  EXPECT_TRUE(exists("model_quantized.onnx"));
+  EXPECT_TRUE(read_file(folder_ / "model.onnx") == before);
+  expect_refused(run({"convert", "-i", "model_float.onnx", "-o", "model.cpp"}),
+                 "'model_float.onnx' would replace the model");
+}
+
+TEST_F(ConvertTest, occurrences_of_a_list_that_may_be_empty_are_kept_apart) {
+  use_tiny_cnn();
+  const RunResult result =
+      convert({"--preserve_io", "layout", "image", "--preserve_io", "datatype", "-v"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, AllOf(HasSubstr("[io-datatype-kept]"), Not(HasSubstr("[channel-last]"))));
+}
+
 TEST_F(ConvertTest, without_a_list_the_model_stays_float) {
   use_tiny_cnn();
   const RunResult result = convert({"--act_bitwidth", "16", "--json", "-"});

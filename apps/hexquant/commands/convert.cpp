@@ -91,7 +91,7 @@ CLI::Option* add_optional_list(CLI::App& app, std::vector<std::vector<std::strin
   };
   CLI::Option* option =
       app.add_option(names, take, help)->expected(0, CLI::detail::expected_max_vector_size);
-  option->inject_separator();
+  option->allow_extra_args()->inject_separator();
   return option;
 }
 
