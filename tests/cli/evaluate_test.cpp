@@ -186,7 +186,7 @@ TEST_F(EvaluateCommand, RefusesInOneLine) {
                  "is none of the reference's [image]");
   expect_refused(run({"evaluate", "qdq.onnx", "--data", "images.npy", "--metric", "exec:exit 3;"}),
                  "exit status 3");
-  EXPECT_EQ(run({"evaluate", "qdq.onnx", "--data", "images.npy", "--device", "htp"}).status, 2);
+  EXPECT_EQ(run({"evaluate", "qdq.onnx", "--data", "images.npy", "--device", "gpu"}).status, 2);
 }
 
 }  // namespace

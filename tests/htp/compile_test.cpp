@@ -153,9 +153,11 @@ TEST_F(CompileCommand, GoesOnAfterModelsThatCannotBeCompiled) {
   quantize();
   write_no_rows("no_rows.onnx");
   write_unsupported("unsupported.onnx", 20);
+  std::filesystem::create_directory(path("tmp"));
   const RunResult run =
       compile({path("no_rows.onnx"), path("unsupported.onnx"), path("missing.onnx"),
-               path("out/model.onnx"), "-o", path("compiled")});
+               path("out/model.onnx"), "-o", path("compiled")},
+              "TMPDIR=" + path("tmp"));
   EXPECT_EQ(run.status, 2) << run.err;  // the worst of all: a file that is not there
   const Json models = result()["models"];
   ASSERT_EQ(models.size(), 4U);
