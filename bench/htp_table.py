@@ -59,7 +59,8 @@ def jobs(assets, scratch):
             ("ppocr_v4_det", ["--preprocess", preprocess(scratch, "det", 320, 320)],
              ["--input-shape", "x=1,3,320,320"])):
         yield name, "W8A8", [*photos, *arguments], [*photos, *arguments], shape
-    yield "silero_vad_16k", "W8A8", ["--data", *write_noise(scratch)], None, []
+    yield ("silero_vad_16k", "W8A8", ["--data", *write_noise(scratch)], None,
+           ["--input-shape", "input=1,576"])
 
 
 def run(program, *arguments, statuses=(0,)):

@@ -1,6 +1,7 @@
 #include "pipeline/htp_model.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "core/format.h"
@@ -22,12 +23,24 @@ int vtcm_of(const target::Soc& soc) {
   return known.value ? static_cast<int>(*known.value) : kUnknownVtcm_mb;
 }
 
-/// "" for an input whose shape is known or becomes known with batch 1.
-Shape with_batch_one(const std::string& name, const graph::ValueType& type) {
+/// Symbols of free first dimensions: the batch, wherever else it stands.
+std::set<std::string> batch_symbols(const graph::Graph& graph) {
+  std::set<std::string> symbols;
+  for (const std::string& name : graph.inputs()) {
+    const graph::ValueType* type = graph.find_type(name);
+    if (type == nullptr || !type->shape || type->shape->empty()) continue;
+    const graph::Dim& first = type->shape->front();
+    if (!first.is_fixed() && !first.symbol.empty()) symbols.insert(first.symbol);
+  }
+  return symbols;
+}
+
+Shape with_batch_one(const std::string& name, const graph::ValueType& type,
+                     const std::set<std::string>& batch) {
   Shape shape;
   for (std::size_t axis = 0; axis < type.shape->size(); ++axis) {
     const graph::Dim& dim = (*type.shape)[axis];
-    if (!dim.is_fixed() && axis > 0) {
+    if (!dim.is_fixed() && axis > 0 && !batch.contains(dim.symbol)) {
       throw Error(ErrorCode::kInvalidArgument,
                   format("input '{}': dimension {} is free and the HTP needs it fixed: give "
                          "--input-shape {}=D0,D1,...",
@@ -59,10 +72,11 @@ runtime::HtpOptions htp_options(const HtpRequest& request, const target::Soc& so
 
 void fix_dimensions(graph::Graph& graph, const std::map<std::string, Shape>& shapes) {
   std::map<std::string, Shape> all = shapes;
+  const std::set<std::string> batch = batch_symbols(graph);
   for (const std::string& name : graph.inputs()) {
     const graph::ValueType* type = graph.find_type(name);
     if (all.contains(name) || type == nullptr || !type->shape || type->fixed_shape()) continue;
-    all[name] = with_batch_one(name, *type);
+    all[name] = with_batch_one(name, *type, batch);
   }
   passes::fix_input_shapes(graph, all);
 }

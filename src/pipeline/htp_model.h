@@ -32,7 +32,7 @@ struct HtpRequest {
                                               Findings& findings);
 
 /// Fixes every free dimension of the inputs, as the HTP needs it: the shapes given, else 1 for a
-/// free first dimension.
+/// free first dimension and for every other one of the same symbol.
 /// @throws Error(kInvalidArgument) naming the input and the option when another dimension is free
 void fix_dimensions(graph::Graph& graph, const std::map<std::string, Shape>& shapes);
 

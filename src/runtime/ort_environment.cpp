@@ -1,5 +1,6 @@
 #include "runtime/ort_environment.h"
 
+#include <cstdlib>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -35,6 +36,10 @@ Ort::Env& ort_environment() {
                        OrtGetApiBase()->GetVersionString(), ORT_API_VERSION));
   }
   static Ort::Env environment = [] {
+    // From 1.29 on the official builds report models to their maker unless this is set before the
+    // environment is made; DisableTelemetryEvents comes too late for the first events and for the
+    // session file in the temporary folder.
+    ::setenv("ORT_DISABLE_TELEMETRY", "1", 1);
     const bool wanted = log_sink != nullptr;
     Ort::Env created(wanted ? ORT_LOGGING_LEVEL_VERBOSE : ORT_LOGGING_LEVEL_ERROR, "hexquant",
                      wanted ? hand_on_log : discard_log, nullptr);

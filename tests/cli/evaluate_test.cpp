@@ -189,5 +189,15 @@ TEST_F(EvaluateCommand, RefusesInOneLine) {
   EXPECT_EQ(run({"evaluate", "qdq.onnx", "--data", "images.npy", "--device", "gpu"}).status, 2);
 }
 
+TEST_F(EvaluateCommand, LeavesNothingInTheTemporaryFolder) {
+  // ONNX Runtime's telemetry would leave a session file there; CI variables switch it off.
+  write_tiny();
+  std::filesystem::create_directory(path("tmp"));
+  const RunResult result = run({"evaluate", "qdq.onnx", "qdq.onnx", "--data", "images.npy"},
+                               "env -u CI TMPDIR=" + path("tmp"));
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_TRUE(std::filesystem::is_empty(path("tmp")));
+}
+
 }  // namespace
 }  // namespace hexquant::cli
