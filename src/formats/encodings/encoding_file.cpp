@@ -23,11 +23,11 @@ Json whole_number(double value, bool as_real) {
 
 /// The keys that a file had, in its order, filled from `made` and `extra`; all members of both when
 /// the entry comes from no file.
-Json ordered(Json made, const std::vector<std::string>& keys, const Json& extra) {
-  Json result = keys.empty() ? std::move(made) : Json::object();
+Json ordered(const Json& made, const std::vector<std::string>& keys, const Json& extra) {
+  Json result = keys.empty() ? made : Json::object();
   for (const std::string& key : keys) {
     const auto found = made.find(key);
-    if (found != made.end()) result[key] = std::move(*found);
+    if (found != made.end()) result[key] = *found;
     if (extra.is_object() && extra.contains(key)) result[key] = extra[key];
   }
   // Items after the first may have unknown keys of their own.
@@ -50,7 +50,7 @@ Json list_0_6_1(const EncodingEntry& entry) {
     }
     if (!entry.scale.empty()) item["scale"] = entry.scale[i];
     const Json extra = entry.extra.is_array() ? entry.extra[i] : Json();
-    list.push_back(ordered(std::move(item), entry.keys, extra));
+    list.push_back(ordered(item, entry.keys, extra));
   }
   return list;
 }
@@ -99,7 +99,7 @@ Json object_1_0_0(const EncodingEntry& entry) {
     if (!shifts.is_null()) object["zero_point_shift"] = std::move(shifts);
     if (entry.kind == ScaleKind::kLpbq) object["per_block_int_scale"] = entry.block_int_scale;
   }
-  return ordered(std::move(object), entry.keys, entry.extra);
+  return ordered(object, entry.keys, entry.extra);
 }
 
 /// `numbers` in row-major nested lists of a shape; a bare number for an empty shape.
@@ -153,7 +153,7 @@ Json object_2_0_0(const EncodingEntry& entry) {
   } else if (entry.kind != ScaleKind::kNone) {
     add_scales_2_0_0(entry, object);
   }
-  return ordered(std::move(object), entry.keys, entry.extra);
+  return ordered(object, entry.keys, entry.extra);
 }
 
 }  // namespace
