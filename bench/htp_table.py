@@ -60,7 +60,7 @@ def jobs(assets, scratch):
              ["--input-shape", "x=1,3,320,320"])):
         yield name, "W8A8", [*photos, *arguments], [*photos, *arguments], shape
     yield ("silero_vad_16k", "W8A8", ["--data", *write_noise(scratch)], None,
-           ["--input-shape", "input=1,576"])
+           ["--input-shape", "input=1,576", "--input-shape", "state=2,1,128"])
 
 
 def run(program, *arguments, statuses=(0,)):
