@@ -2,31 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <numeric>
 #include <utility>
 
 #include "core/format.h"
+#include "core/nearest_name.h"
 
 namespace hexquant::data {
-namespace {
-
-/// Levenshtein distance.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
-}  // namespace
-
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kBlanks = " \t\r\v\f";
   const auto first = text.find_first_not_of(kBlanks);
@@ -60,9 +41,10 @@ std::string nearest_names(std::string_view name, const std::vector<std::string>&
   if (candidates.empty()) return "(none)";
   std::vector<std::pair<std::size_t, std::string>> ranked;
   for (const std::string& candidate : candidates) {
-    ranked.emplace_back(edit_distance(name.substr(0, kMaxNameBytes),
-                                      std::string_view(candidate).substr(0, kMaxNameBytes)),
-                        "'" + candidate + "'");
+    ranked.emplace_back(
+        edit_distance(name.substr(0, kMaxNameBytes),
+                      std::string_view(candidate).substr(0, kMaxNameBytes), kMaxNameBytes),
+        "'" + candidate + "'");
   }
   std::stable_sort(ranked.begin(), ranked.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });

@@ -8,6 +8,7 @@
 #include "core/file_io.h"
 #include "core/format.h"
 #include "hexquant/error.h"
+#include "runtime/htp/htp_options.h"
 
 namespace hexquant::pipeline {
 namespace {
@@ -232,7 +233,7 @@ VendorFiles read_vendor_files(const std::filesystem::path& folder, const std::st
   VendorFiles files;
   files.created = error.empty();
   files.error = error;
-  const std::filesystem::path trace = folder / "qnn_op_trace.json";
+  const std::filesystem::path trace = folder / runtime::kOperationTraceFile;
   if (std::filesystem::exists(trace)) files.trace = formats::read_framework_trace(trace);
   std::vector<std::filesystem::path> dumps;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
