@@ -58,8 +58,8 @@ class Compilation {
   Compilation(const CompileRequest& request, ProgressSink& progress)
       : request_(request),
         progress_(progress),
-        installation_(runtime::require_htp_installation()),
         target_(target::load_target(request.htp.soc)),
+        installation_(runtime::require_htp_installation()),
         graph_(read_model(request)) {
     result_.soc = target_.soc;
     options_ = htp_options(request.htp, target_.soc, result_.findings);
@@ -173,8 +173,8 @@ class Compilation {
 
   const CompileRequest& request_;
   ProgressSink& progress_;
+  target::Target target_;  // before the installation: a wrong chip is told without the wheel
   runtime::HtpInstallation installation_;
-  target::Target target_;
   graph::Graph graph_;
   runtime::HtpOptions options_;
   ScratchDirectory scratch_;

@@ -211,9 +211,9 @@ TEST_F(CompileCommand, RefusesWhatItCannotDo) {
   quantize();
   expect_status(compile({path("out/model.onnx"), "-o", path("net.onnx")}), 2, "FILE.bin");
   expect_status(compile({path("out/model.onnx"), "--soc", "SM9999"}), 2, "SM9999");
-  expect_status(run({"compile", path("out/model.onnx")},
-                    "HEXQUANT_QNN_ROOT= XDG_DATA_HOME=" + path("nowhere")),
-                3, "hexquant setup htp");
+  const std::string no_wheel = "HEXQUANT_QNN_ROOT= XDG_DATA_HOME=" + path("nowhere");
+  expect_status(run({"compile", path("out/model.onnx"), "--soc", "SM9999"}, no_wheel), 2, "SM9999");
+  expect_status(run({"compile", path("out/model.onnx")}, no_wheel), 3, "hexquant setup htp");
 }
 
 }  // namespace
