@@ -1,0 +1,103 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "hexquant/finding.h"
+#include "target/placement.h"
+
+namespace hexquant::perf {
+
+/// What the hardware does for an operation: decides which unit computes it and at what rate.
+enum class WorkKind {
+  kConvolution,            ///< dense or grouped, constant weights
+  kDepthwise,              ///< one input channel for each group
+  kTransposedConvolution,  ///< constant weights
+  kFullyConnected,         ///< Gemm, MatMul with constant weights
+  kMatMul,                 ///< two computed operands
+  kRecurrent,              ///< LSTM, GRU
+  kPool,                   ///< windows: MaxPool, AveragePool
+  kReduce,                 ///< whole axes: GlobalAveragePool, ReduceMean
+  kElementwise,            ///< Add, Mul, Sub, Min ...
+  kActivation,             ///< Sigmoid, Tanh, Gelu, HardSwish ...: a function of each element
+  kDivision,               ///< Div, Pow, Sqrt ...: slow element-wise arithmetic
+  kSoftmax,
+  kNormalization,  ///< LayerNorm, RMSNorm, InstanceNorm
+  kResize,
+  kMover,       ///< Transpose, Concat, Slice, Pad, Gather, DepthToSpace
+  kConversion,  ///< between types: Quantize, Dequantize, 8 <-> 16 bit
+  kFree,        ///< nothing is moved or computed: Reshape of a plain layout, Identity, Shape
+  kOther        ///< not known to the model: a finding names it
+};
+
+/// "convolution", "depthwise", ...
+[[nodiscard]] const char* work_kind_name(WorkKind kind) noexcept;
+
+/// A value or a constant that an operation reads or writes.
+struct WorkTensor {
+  std::string name;
+  Shape shape;                ///< batch first, as in the ONNX graph
+  int bits = 8;               ///< stored width of an element
+  bool is_float = false;      ///< float16 or float32 arithmetic
+  bool is_constant = false;   ///< weights, tables
+  bool is_graph_input = false;
+  bool is_graph_output = false;
+  int producer = -1;          ///< index into Workload::operations; -1 = none
+  std::vector<int> readers;   ///< indices into Workload::operations
+
+  [[nodiscard]] std::int64_t elements() const;
+  /// Plain size, unpadded: ceil(elements * bits / 8).
+  [[nodiscard]] std::int64_t bytes() const;
+};
+
+/// One operation as the NPU runs it: an ONNX node with what is fused into it.
+struct Operation {
+  std::string name;                ///< the ONNX node that computes
+  std::string op;                  ///< its ONNX type
+  std::vector<std::string> nodes;  ///< every ONNX node it stands for, Q/DQ excluded
+  WorkKind kind = WorkKind::kOther;
+  target::Unit unit = target::Unit::kNpuInteger;
+  std::vector<int> inputs;   ///< tensors, activations first-listed as in the node; constants too
+  std::vector<int> outputs;  ///< tensors
+  int act_bits = 8;          ///< widest activation it reads or writes
+  int weight_bits = 0;       ///< 0 = no weights
+  std::int64_t macs = 0;     ///< multiply-accumulates
+  std::int64_t weight_bytes = 0;  ///< of all constants, plain
+  std::int64_t groups = 1;
+  Shape kernel;   ///< spatial, of windows; empty otherwise
+  Shape strides;  ///< spatial
+  bool fused_activation = false;  ///< an activation that is not free behind it (HardSwish, PRelu)
+};
+
+/// A model as work for the NPU.
+struct Workload {
+  std::vector<WorkTensor> tensors;
+  std::vector<Operation> operations;  ///< in an order in which they can run
+  std::vector<int> inputs;            ///< graph inputs, tensors
+  std::vector<int> outputs;           ///< graph outputs, tensors
+  /// Unknown shapes (the operation is left out), operations of unknown cost.
+  Findings findings;
+};
+
+/// How values are stored and where nodes run, found by the caller: from a QDQ model or from a plan.
+struct WorkFormats {
+  struct Format {
+    int bits = 8;
+    bool is_float = false;
+  };
+  std::map<std::string, Format> tensors;      ///< by value name; absent = `otherwise`
+  Format otherwise = {16, true};
+  std::map<std::string, target::Unit> units;  ///< by node name; absent = on the NPU, in integers
+  /// Node that is computed together with another one (Relu behind Conv): member -> head.
+  std::map<std::string, std::string> fused_into;
+};
+
+/// Reads a graph as work. Q/DQ nodes between values of one format vanish; those at the borders of
+/// float parts and between widths are conversions. Shapes must be fixed and known
+/// (passes::infer_shapes); operations whose shapes are not are findings.
+[[nodiscard]] Workload make_workload(const graph::Graph& graph, const WorkFormats& formats);
+
+}  // namespace hexquant::perf
