@@ -66,12 +66,12 @@ struct PredictOptions {
 
 /// What the latency model says of a workload on a chip. An estimate, never a measurement.
 struct Prediction {
-  Estimate time_us;      ///< on the accelerator, boundary conversions included
+  Estimate time_us;               ///< on the accelerator, boundary conversions included
   double boundary_us = 0.0;       ///< part of it: layout and type changes of inputs and outputs
   double call_overhead_us = 0.0;  ///< a call from the host; not part of time_us
   double clock_mhz = 0.0;
   std::int64_t macs = 0;
-  std::int64_t ddr_bytes = 0;  ///< read and written
+  std::int64_t ddr_bytes = 0;             ///< read and written
   std::vector<OperationCost> operations;  ///< as Workload::operations
   VtcmSummary vtcm;
   Findings findings;  ///< missing figures of the chip, operations without a fitted cost ...
@@ -85,9 +85,9 @@ struct Prediction {
 
 /// How far predictions have been from the vendor's estimates, for the architecture used.
 struct ModelError {
-  std::string htp_arch;           ///< fitted architecture
-  int micro_cases = 0;            ///< kept out of the fit
-  double median_error = 0.0;      ///< |predicted / vendor - 1|
+  std::string htp_arch;       ///< fitted architecture
+  int micro_cases = 0;        ///< kept out of the fit
+  double median_error = 0.0;  ///< |predicted / vendor - 1|
   double percentile90_error = 0.0;
   int networks = 0;
   double worst_network_error = 0.0;

@@ -29,7 +29,8 @@ enum class WorkKind {
   kResize,
   kMover,       ///< Transpose, Concat, Slice, Pad, Gather, DepthToSpace
   kConversion,  ///< between types: Quantize, Dequantize, 8 <-> 16 bit
-  kFree,        ///< nothing is moved or computed: Reshape of a plain layout, Identity, Shape
+  kReshape,     ///< Reshape, Flatten, Squeeze: free unless the layout in memory changes
+  kFree,        ///< nothing is moved or computed: Identity, Shape, arithmetic on shapes
   kOther        ///< not known to the model: a finding names it
 };
 
@@ -39,14 +40,14 @@ enum class WorkKind {
 /// A value or a constant that an operation reads or writes.
 struct WorkTensor {
   std::string name;
-  Shape shape;                ///< batch first, as in the ONNX graph
-  int bits = 8;               ///< stored width of an element
-  bool is_float = false;      ///< float16 or float32 arithmetic
-  bool is_constant = false;   ///< weights, tables
+  Shape shape;               ///< batch first, as in the ONNX graph
+  int bits = 8;              ///< stored width of an element
+  bool is_float = false;     ///< float16 or float32 arithmetic
+  bool is_constant = false;  ///< weights, tables
   bool is_graph_input = false;
   bool is_graph_output = false;
-  int producer = -1;          ///< index into Workload::operations; -1 = none
-  std::vector<int> readers;   ///< indices into Workload::operations
+  int producer = -1;         ///< index into Workload::operations; -1 = none
+  std::vector<int> readers;  ///< indices into Workload::operations
 
   [[nodiscard]] std::int64_t elements() const;
   /// Plain size, unpadded: ceil(elements * bits / 8).
@@ -67,8 +68,8 @@ struct Operation {
   std::int64_t macs = 0;     ///< multiply-accumulates
   std::int64_t weight_bytes = 0;  ///< of all constants, plain
   std::int64_t groups = 1;
-  Shape kernel;   ///< spatial, of windows; empty otherwise
-  Shape strides;  ///< spatial
+  Shape kernel;                   ///< spatial, of windows; empty otherwise
+  Shape strides;                  ///< spatial
   bool fused_activation = false;  ///< an activation that is not free behind it (HardSwish, PRelu)
 };
 
@@ -82,22 +83,16 @@ struct Workload {
   Findings findings;
 };
 
-/// How values are stored and where nodes run, found by the caller: from a QDQ model or from a plan.
-struct WorkFormats {
-  struct Format {
-    int bits = 8;
-    bool is_float = false;
-  };
-  std::map<std::string, Format> tensors;      ///< by value name; absent = `otherwise`
-  Format otherwise = {16, true};
-  std::map<std::string, target::Unit> units;  ///< by node name; absent = on the NPU, in integers
-  /// Node that is computed together with another one (Relu behind Conv): member -> head.
-  std::map<std::string, std::string> fused_into;
-};
-
-/// Reads a graph as work. Q/DQ nodes between values of one format vanish; those at the borders of
-/// float parts and between widths are conversions. Shapes must be fixed and known
-/// (passes::infer_shapes); operations whose shapes are not are findings.
-[[nodiscard]] Workload make_workload(const graph::Graph& graph, const WorkFormats& formats);
+/// Reads a QDQ model (or a float one) as work.
+///
+/// Between values of one stored form Q/DQ nodes vanish; those at the borders of the model and of
+/// float parts, and between widths, are operations of their own (kConversion). What the target
+/// joins with an operation (Relu, Clip, the Add of a bias) belongs to it.
+/// @param graph      nodes in topological order; shapes known (passes::infer_shapes): a Q/DQ value
+///                   without one has the shape of what it was made from. Operations with unknown or
+///                   free shapes are left out, each with a finding "shapes-unknown"
+/// @param placement  of target::predict_placement for `graph`
+[[nodiscard]] Workload make_workload(const graph::Graph& graph,
+                                     const target::PlacementReport& placement);
 
 }  // namespace hexquant::perf

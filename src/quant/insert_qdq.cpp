@@ -21,13 +21,15 @@ constexpr const char* kContribDomain = "com.microsoft";
 /// Writes the pairs into a copy of the float graph.
 class QdqWriter {
  public:
-  explicit QdqWriter(Graph& graph) : graph_(graph) {}
+  QdqWriter(Graph& graph, CodeValues code_values) : graph_(graph), code_values_(code_values) {}
 
   /// Initializer -> integer initializer + DequantizeLinear that all readers use.
   void quantize_initializer(const std::string& name, const Encoding& encoding) {
     const Tensor values = *graph_.find_initializer(name);
     const std::string codes = graph_.unique_name(name + "_quantized");
-    graph_.add_initializer(codes, quantize_tensor(values, encoding));
+    graph_.add_initializer(codes, code_values_ == CodeValues::kZero
+                                      ? Tensor(encoding.type, values.shape())
+                                      : quantize_tensor(values, encoding));
     const auto parameters = add_parameters(name, encoding, values.shape());
     const std::string dequantized = graph_.unique_name(name + "_DequantizeLinear_Output");
     const bool is_output = graph_.is_output(name);
@@ -156,6 +158,7 @@ class QdqWriter {
   }
 
   Graph& graph_;
+  CodeValues code_values_;
   std::map<std::string, std::string> dequantized_;  ///< value -> output of its pair
   std::map<std::string, std::vector<std::pair<Encoding, std::string>>> converted_;
   bool contrib_used_ = false;
@@ -177,10 +180,10 @@ std::map<EdgeKey, std::pair<const Node*, std::string>> resolve_edges(
 
 }  // namespace
 
-Graph insert_qdq(const Graph& graph, const EncodingTable& encodings) {
+Graph insert_qdq(const Graph& graph, const EncodingTable& encodings, CodeValues codes) {
   Graph quantized = graph;
   const auto edges = resolve_edges(quantized, encodings);
-  QdqWriter writer(quantized);
+  QdqWriter writer(quantized, codes);
   for (const auto& [name, encoding] : encodings.tensors) {
     HEXQUANT_CHECK(quantized.has_value(name), "no value '" + name + "'");
     if (quantized.find_initializer(name) != nullptr) {

@@ -5,6 +5,12 @@
 
 namespace hexquant::quant {
 
+/// What the integer initializers hold.
+enum class CodeValues {
+  kQuantized,  ///< the weights under their encodings
+  kZero        ///< nothing but their shape: for analyses that look at the form of a model only
+};
+
 /// The quantized model: `graph` with QuantizeLinear / DequantizeLinear pairs around every tensor of
 /// `encodings`. Weights become integer initializers with a DequantizeLinear, biases int32.
 ///
@@ -12,6 +18,7 @@ namespace hexquant::quant {
 /// `<name>_QuantizeLinear_Input`. Per-channel needs opset 13, 16 and 4 bits opset 21: below, the
 /// com.microsoft operators are used and that domain is imported. `graph` is not changed.
 /// @throws Error(kInternal) if an encoding names a value the graph does not have
-[[nodiscard]] graph::Graph insert_qdq(const graph::Graph& graph, const EncodingTable& encodings);
+[[nodiscard]] graph::Graph insert_qdq(const graph::Graph& graph, const EncodingTable& encodings,
+                                      CodeValues codes = CodeValues::kQuantized);
 
 }  // namespace hexquant::quant

@@ -1,6 +1,7 @@
 #include "target/soc.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 
 #include "core/format.h"
@@ -20,6 +21,19 @@ Figure parse_figure(const Json& soc, const char* key) {
   return figure;
 }
 
+struct FigureKey {
+  const char* name;
+  Figure Soc::*member;
+};
+constexpr std::array<FigureKey, 6> kFigures = {{
+    {"vtcm_default_mb", &Soc::vtcm_default_mb},
+    {"vtcm_max_mb", &Soc::vtcm_max_mb},
+    {"tops_int8", &Soc::tops_int8},
+    {"ddr_theoretical_gb_per_s", &Soc::ddr_theoretical_gb_per_s},
+    {"ddr_effective_gb_per_s", &Soc::ddr_effective_gb_per_s},
+    {"clock_mhz", &Soc::clock_mhz},
+}};
+
 Soc parse_soc(const Json& entry) {
   Soc soc;
   soc.name = entry.at("name").get<std::string>();
@@ -28,12 +42,7 @@ Soc parse_soc(const Json& entry) {
   soc.description = entry.at("description").get<std::string>();
   soc.aliases = entry.at("aliases").get<std::vector<std::string>>();
   soc.vendor_estimates = entry.at("vendor_estimates").get<bool>();
-  soc.vtcm_default_mb = parse_figure(entry, "vtcm_default_mb");
-  soc.vtcm_max_mb = parse_figure(entry, "vtcm_max_mb");
-  soc.tops_int8 = parse_figure(entry, "tops_int8");
-  soc.ddr_theoretical_gb_per_s = parse_figure(entry, "ddr_theoretical_gb_per_s");
-  soc.ddr_effective_gb_per_s = parse_figure(entry, "ddr_effective_gb_per_s");
-  soc.clock_mhz = parse_figure(entry, "clock_mhz");
+  for (const FigureKey& key : kFigures) soc.*key.member = parse_figure(entry, key.name);
   return soc;
 }
 
@@ -100,6 +109,22 @@ const Soc& find_soc(const std::vector<Soc>& socs, const std::string& name) {
   throw Error(ErrorCode::kInvalidArgument,
               format("unknown SoC '{}': did you mean {}? known, with soc_model: {}", name,
                      join(nearest_names(socs, wanted), " or "), join(known, ", ")));
+}
+
+void override_figure(Soc& soc, const std::string& key, double value) {
+  std::vector<std::string> names;
+  for (const FigureKey& figure : kFigures) {
+    names.emplace_back(figure.name);
+    if (key != figure.name) continue;
+    if (!(value > 0.0)) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  format("{}: {} is no figure of a chip: above 0 was expected", key, value));
+    }
+    soc.*figure.member = {value, "user"};
+    return;
+  }
+  throw Error(ErrorCode::kInvalidArgument,
+              format("'{}' is no figure of a chip: known are {}", key, join(names, ", ")));
 }
 
 }  // namespace hexquant::target

@@ -9,7 +9,7 @@ namespace hexquant::target {
 /// A number about a chip and how far it can be trusted.
 struct Figure {
   std::optional<double> value;  ///< unit in the member's name; absent = unknown
-  std::string source;           ///< "measured", "documented" or "declared"; empty when unknown
+  std::string source;           ///< "measured", "documented", "declared", "user"; empty = unknown
 };
 
 /// One chip of data/targets/socs.json.
@@ -36,5 +36,10 @@ struct Soc {
 /// soc_model number. Case, spaces, hyphens and underscores do not matter.
 /// @throws Error(kInvalidArgument) with the nearest names and the list of all
 [[nodiscard]] const Soc& find_soc(const std::vector<Soc>& socs, const std::string& name);
+
+/// Replaces a figure of the chip: `key` as in socs.json ("clock_mhz", "ddr_effective_gb_per_s"
+/// ...). Its source becomes "user".
+/// @throws Error(kInvalidArgument) listing the keys, or for a value that is not above 0
+void override_figure(Soc& soc, const std::string& key, double value);
 
 }  // namespace hexquant::target

@@ -50,6 +50,12 @@ class Model {
     return name + "_d";
   }
 
+  std::string ints(const std::vector<std::int64_t>& values) {
+    const std::string name = "i" + std::to_string(++count_);
+    builder_.int64s(name, values);
+    return name;
+  }
+
   PlacementReport predict(const std::string& soc = "SM8650") {
     builder_.output(last_);
     graph::Graph graph = builder_.graph();
@@ -168,6 +174,15 @@ TEST(PredictPlacement, Int16WeightsDependOnTheVersion) {
               unit)
         << soc;
   }
+}
+
+TEST(PredictPlacement, TheValueOfAPadIsNoActivation) {
+  // Seen: the vendor's compiler takes Pad with a float constant 0 in integers (ResNet-20).
+  Model model({1, 8, 4, 4});
+  model.pair(DType::kUInt8, 0)
+      .node("Pad", {model.ints({0, 0, 0, 0, 0, 0, 0, 0}), "scale"})
+      .pair(DType::kUInt8, 0);
+  EXPECT_EQ(model.predict().find("Pad_out")->unit, Unit::kNpuInteger);
 }
 
 TEST(PredictPlacement, BordersConvertsAndUnsupportedOperations) {
