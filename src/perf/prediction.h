@@ -70,6 +70,8 @@ struct Prediction {
   double boundary_us = 0.0;       ///< part of it: layout and type changes of inputs and outputs
   double call_overhead_us = 0.0;  ///< a call from the host; not part of time_us
   double clock_mhz = 0.0;
+  double peak_ops_per_us = 0.0;   ///< of the matrix unit, 8 bits, two for each MAC: the roof
+  double ddr_bytes_per_us = 0.0;  ///< effective bandwidth: the slope of the roofline
   std::int64_t macs = 0;
   std::int64_t ddr_bytes = 0;             ///< read and written
   std::vector<OperationCost> operations;  ///< as Workload::operations
