@@ -35,6 +35,8 @@ int main(int argc, char** argv) {
   cli::CommandContext context;
   cli::add_quantize_command(program, context);
   cli::add_evaluate_command(program, context);
+  cli::add_analyze_command(program, context);
+  cli::add_advise_command(program, context);
   cli::add_compile_command(program, context);
   cli::add_info_command(program, context);
   cli::add_granularity_command(program, context);

@@ -1,13 +1,12 @@
 #include "hexquant/quantize.h"
 
-#include <sys/resource.h>
-
 #include <cmath>
 #include <limits>
 #include <utility>
 
 #include "core/file_io.h"
 #include "core/json.h"
+#include "core/peak_memory.h"
 #include "core/stopwatch.h"
 #include "evaluate/compare_layers.h"
 #include "evaluate/evaluate_models.h"
@@ -27,12 +26,6 @@ namespace hexquant {
 namespace {
 
 using pipeline::QuantizedModel;
-
-std::int64_t peak_rss_bytes() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
-}
 
 Json report_header() {
   Json header;
@@ -98,7 +91,7 @@ QuantizeResult quantize(const Recipe& recipe, int threads, ProgressSink& progres
   report::QuantizeReport report =
       pipeline::make_report(recipe, target, model, verification, output.path());
   report.threads = threads;
-  report.peak_rss_bytes = peak_rss_bytes();
+  report.peak_rss_bytes = peak_memory_bytes();
   const Json header = report_header();
   write_file(output.path() / "report.json", to_text(report::report_json(report, header)));
   write_file(output.path() / "report.html", report::report_html(report, header));

@@ -1,7 +1,6 @@
 #include "runtime/htp/worker_program.h"
 
 #include <poll.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <exception>
@@ -10,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/peak_memory.h"
 #include "core/stopwatch.h"
 #include "hexquant/error.h"
 #include "runtime/htp/worker_protocol.h"
@@ -29,12 +29,6 @@ void end_with(int descriptor) {
     while (::poll(&hang_up, 1, -1) <= 0) continue;
     ::_exit(1);
   }).detach();
-}
-
-std::int64_t peak_memory_bytes() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return std::int64_t{usage.ru_maxrss} * 1024;
 }
 
 Session open_model(const Json& request) {
