@@ -101,6 +101,20 @@ bool LinearLayer::has_usable_bias(const Graph& graph) const {
   return bias->dtype() == DType::kFloat32 && bias->shape() == Shape{output_.channels};
 }
 
+template <typename Visit>
+void LinearLayer::each_run(Visit visit) const {
+  std::size_t begin = 0;
+  const auto length = static_cast<std::size_t>(inner_);
+  for (std::int64_t first = 0; first < first_size_; ++first) {
+    const std::int64_t group = first / (first_size_ / groups_);
+    for (std::int64_t second = 0; second < second_size_; ++second, begin += length) {
+      const std::int64_t other = group * second_size_ + second;
+      visit(output_first_ ? WeightChannels{first, other} : WeightChannels{other, first}, begin,
+            begin + length);
+    }
+  }
+}
+
 WeightChannels LinearLayer::channels_of(std::int64_t flat_index) const noexcept {
   const std::int64_t second = flat_index / inner_ % second_size_;
   const std::int64_t first = flat_index / inner_ / second_size_;
@@ -125,11 +139,11 @@ std::vector<double> LinearLayer::response_to_shift(const Graph& graph,
                                                    const std::vector<double>& shift) const {
   std::vector<double> response(static_cast<std::size_t>(output_.channels), 0.0);
   const auto weight = graph.find_initializer(node_->input(kWeightInput))->data<float>();
-  for (std::size_t i = 0; i < weight.size(); ++i) {
-    const WeightChannels at = channels_of(static_cast<std::int64_t>(i));
-    response[static_cast<std::size_t>(at.output)] +=
-        static_cast<double>(weight[i]) * shift[static_cast<std::size_t>(at.input)];
-  }
+  each_run([&](WeightChannels at, std::size_t begin, std::size_t end) {
+    double& sum = response[static_cast<std::size_t>(at.output)];
+    const double step = shift[static_cast<std::size_t>(at.input)];
+    for (std::size_t i = begin; i < end; ++i) sum += static_cast<double>(weight[i]) * step;
+  });
   if (node_->is("Gemm")) {
     const auto alpha = static_cast<double>(node_->float_attribute("alpha", 1.0F));
     for (double& value : response) value *= alpha;
@@ -141,13 +155,14 @@ void LinearLayer::scale_weight(Graph& graph, const std::vector<double>& output_f
                                const std::vector<double>& input_factor) const {
   Tensor tensor = *graph.find_initializer(node_->input(kWeightInput));
   const auto values = tensor.mutable_data<float>();
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const WeightChannels at = channels_of(static_cast<std::int64_t>(i));
+  each_run([&](WeightChannels at, std::size_t begin, std::size_t end) {
     double factor = 1.0;
     if (!output_factor.empty()) factor *= output_factor[static_cast<std::size_t>(at.output)];
     if (!input_factor.empty()) factor *= input_factor[static_cast<std::size_t>(at.input)];
-    values[i] = static_cast<float>(static_cast<double>(values[i]) * factor);
-  }
+    for (std::size_t i = begin; i < end; ++i) {
+      values[i] = static_cast<float>(static_cast<double>(values[i]) * factor);
+    }
+  });
   store(graph, *node_, kWeightInput, std::move(tensor));
 }
 

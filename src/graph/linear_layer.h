@@ -72,6 +72,9 @@ class LinearLayer {
   bool describe_conv_transpose(const Tensor& weight);
   bool describe_matrix(const Graph& graph, const Tensor& weight);
   [[nodiscard]] bool has_usable_bias(const Graph& graph) const;
+  /// Calls visit(channels, begin, end) for each run of weights that lie between the same channels.
+  template <typename Visit>
+  void each_run(Visit visit) const;
 
   const Node* node_ = nullptr;
   ChannelLayout output_;

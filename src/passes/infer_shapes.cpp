@@ -76,18 +76,41 @@ Graph leading_part(const Graph& graph, std::size_t count) {
               format("node '{}' ({}): {}", node.name(), node.op_type(), reason));
 }
 
+/// The graph with large weights as inputs of their shape: inference looks at the values of small
+/// constants only, and a session need not be handed the others (ResNet-50: 100 MB, twice).
+Graph without_large_weights(const Graph& bare) {
+  constexpr std::int64_t kLarge = 1024;
+  Graph light = bare;
+  for (const auto& [name, tensor] : bare.initializers()) {
+    if (tensor.size() <= kLarge || !is_floating(tensor.dtype()) || bare.is_captured(name)) continue;
+    ValueType type{tensor.dtype(), std::vector<Dim>{}};
+    for (const std::int64_t size : tensor.shape()) type.shape->push_back({size, ""});
+    light.erase_initializer(name);
+    light.add_input(name, std::move(type));
+  }
+  return light;
+}
+
+std::map<std::string, ValueType> inferred_types(const Graph& graph) {
+  std::map<std::string, ValueType> types;
+  const runtime::Session session(graph, as_written(), computed_values(graph));
+  for (const runtime::ValueSpec& spec : session.outputs()) {
+    if (spec.dtype != DType::kUndefined) types[spec.name] = {spec.dtype, spec.shape};
+  }
+  return types;
+}
+
 /// What ONNX Runtime knows without running: by value, tensors only.
 std::map<std::string, ValueType> declared_types(const Graph& bare) {
-  std::map<std::string, ValueType> types;
   try {
-    const runtime::Session session(bare, as_written(), computed_values(bare));
-    for (const runtime::ValueSpec& spec : session.outputs()) {
-      if (spec.dtype != DType::kUndefined) types[spec.name] = {spec.dtype, spec.shape};
-    }
+    return inferred_types(without_large_weights(bare));
+  } catch (const Error&) {  // a kernel may want its weights as constants
+  }
+  try {
+    return inferred_types(bare);
   } catch (const Error& error) {
     blame_node(bare, error);
   }
-  return types;
 }
 
 /// An unknown rank looks like a scalar.

@@ -89,8 +89,8 @@ class Adviser {
     if (where.empty()) return;
     const int bits = narrowest_width();
     add({.id = "cpu-operations",
-         .reason = format("{} operations run on the CPU, with a transfer on either side",
-                          where.size()),
+         .reason =
+             format("{} operations run on the CPU, with a transfer on either side", where.size()),
          .fix = "replace them by operations that the NPU has",
          .command = "optimize"},
         after(where, [bits](Workload& work, std::size_t i) { make_integer(work, i, bits); }),
@@ -99,12 +99,11 @@ class Adviser {
 
   /// Only there the HTP gains from 4 bits: 1x1 stride-1 convolutions, fully connected layers.
   static bool gains_from_4_bits(const Operation& operation, const WorkTensor& output) {
-    const bool pointwise =
-        operation.kind == WorkKind::kConvolution && operation.groups == 1 &&
-        std::all_of(operation.kernel.begin(), operation.kernel.end(),
-                    [](std::int64_t size) { return size == 1; }) &&
-        std::all_of(operation.strides.begin(), operation.strides.end(),
-                    [](std::int64_t step) { return step == 1; });
+    const bool pointwise = operation.kind == WorkKind::kConvolution && operation.groups == 1 &&
+                           std::all_of(operation.kernel.begin(), operation.kernel.end(),
+                                       [](std::int64_t size) { return size == 1; }) &&
+                           std::all_of(operation.strides.begin(), operation.strides.end(),
+                                       [](std::int64_t step) { return step == 1; });
     if (!pointwise && operation.kind != WorkKind::kFullyConnected) return false;
     const std::size_t channel_axis = pointwise ? 1 : output.shape.size() - 1;
     return output.shape.size() > channel_axis && output.shape[channel_axis] > 32;
@@ -112,8 +111,7 @@ class Adviser {
 
   void narrow_weights() {
     const auto where = find([this](const Operation& operation, const OperationCost&) {
-      const WorkTensor& output =
-          work_.tensors[static_cast<std::size_t>(operation.outputs.at(0))];
+      const WorkTensor& output = work_.tensors[static_cast<std::size_t>(operation.outputs.at(0))];
       return operation.weight_bits == 8 && operation.unit == Unit::kNpuInteger &&
              gains_from_4_bits(operation, output);
     });
@@ -148,8 +146,8 @@ class Adviser {
     PredictOptions more = options_;
     more.vtcm_mb = largest;
     add({.id = "vtcm-larger",
-         .reason = format("planned with {} MB of VTCM; {} has {}", options_.vtcm_mb, soc_.name,
-                          largest),
+         .reason =
+             format("planned with {} MB of VTCM; {} has {}", options_.vtcm_mb, soc_.name, largest),
          .fix = "give the graph all of it",
          .command = format("compile --vtcm-mb {}", largest)},
         predict(work_, soc_, more).time_us.value, {});
@@ -164,10 +162,8 @@ class Adviser {
          .reason = "division is the slowest element-wise operation of the vector units",
          .fix = "multiply by the reciprocal",
          .command = "optimize"},
-        after(where,
-              [](Workload& work, std::size_t i) {
-                work.operations[i].kind = WorkKind::kElementwise;
-              }),
+        after(where, [](Workload& work,
+                        std::size_t i) { work.operations[i].kind = WorkKind::kElementwise; }),
         where);
   }
 

@@ -12,13 +12,13 @@ namespace hexquant::perf {
 
 /// A change that the latency model says pays.
 struct Advice {
-  std::string id = {};             ///< "float-borders", "weights-in-4-bits" ...
+  std::string id = {};                  ///< "float-borders", "weights-in-4-bits" ...
   std::vector<std::string> nodes = {};  ///< where it applies; empty = the whole model
-  std::string reason = {};         ///< what costs time now
-  std::string fix = {};            ///< what to do
-  std::string command = {};        ///< options of the program that do it; "" = none does
-  double saves_us = 0.0;           ///< predicted: time now less time after
-  bool keeps_numbers = true;       ///< false: accuracy must be looked at again
+  std::string reason = {};              ///< what costs time now
+  std::string fix = {};                 ///< what to do
+  std::string command = {};             ///< options of the program that do it; "" = none does
+  double saves_us = 0.0;                ///< predicted: time now less time after
+  bool keeps_numbers = true;            ///< false: accuracy must be looked at again
 };
 
 /// Asks the latency model about every change that fits the workload; largest saving first. Savings

@@ -19,7 +19,8 @@ void make_integer(Workload& work, std::size_t operation, int bits);
 /// The operation costs nothing any more.
 void make_free(Workload& work, std::size_t operation);
 
-/// Graph inputs and outputs are integers as the neighbours store them: no conversions at the border.
+/// Graph inputs and outputs are integers as the neighbours store them: no conversions at the
+/// border.
 void quantize_borders(Workload& work);
 
 }  // namespace hexquant::perf

@@ -113,9 +113,9 @@ Json vtcm_json(const perf::VtcmSummary& vtcm) {
   for (const perf::VtcmUse& use : vtcm.over_time) {
     over_time.push_back({nanoseconds(use.start_us), use.bytes});
   }
-  return {{"size_bytes", vtcm.size_bytes},   {"peak_bytes", vtcm.peak_bytes},
+  return {{"size_bytes", vtcm.size_bytes},        {"peak_bytes", vtcm.peak_bytes},
           {"utilization", vtcm.mean_utilization}, {"spill_bytes", vtcm.spill_bytes},
-          {"fill_bytes", vtcm.fill_bytes},   {"over_time", over_time}};
+          {"fill_bytes", vtcm.fill_bytes},        {"over_time", over_time}};
 }
 
 Json error_json(const perf::ModelError& error) {

@@ -97,7 +97,8 @@ void set_resolution(graph::Graph& graph, std::int64_t size) {
     graph::ValueType type = *graph.find_type(input);
     if (!type.shape || type.shape->size() != 4) continue;
     std::vector<graph::Dim>& dims = *type.shape;
-    const bool channels_last = dims[3].is_fixed() && dims[1].is_fixed() && dims[3].value < dims[1].value;
+    const bool channels_last =
+        dims[3].is_fixed() && dims[1].is_fixed() && dims[3].value < dims[1].value;
     dims[channels_last ? 1 : 2] = {size, ""};
     dims[channels_last ? 2 : 3] = {size, ""};
     graph.set_input_type(input, std::move(type));

@@ -146,7 +146,8 @@ void add_advise_command(CLI::App& program, CommandContext& context) {
   arguments->shared.add_to(*command);
   add_common_options(*command, context.common);
   command->footer(
-      "Each line is a change, what it is predicted to save, and the command that makes it. Savings\n"
+      "Each line is a change, what it is predicted to save, and the command that makes it. "
+      "Savings\n"
       "do not add up: apply one and ask again. 'hexquant analyze' shows where the time goes.\n\n"
       "Example:\n"
       "  hexquant advise net.onnx --soc SM8650");

@@ -31,19 +31,18 @@ std::string figure_text(const target::Figure& figure, const char* unit) {
 std::string chip_text(const pipeline::Analysis& analysis) {
   const target::Soc& soc = analysis.soc;
   const perf::Prediction& prediction = analysis.prediction;
-  std::string text = format("chip         {} ({}, HTP {}): clock {}, VTCM {}\n", soc.name,
-                            soc.description, soc.htp_arch, figure_text(soc.clock_mhz, "MHz"),
-                            figure_text(soc.vtcm_max_mb, "MB"));
+  std::string text =
+      format("chip         {} ({}, HTP {}): clock {}, VTCM {}\n", soc.name, soc.description,
+             soc.htp_arch, figure_text(soc.clock_mhz, "MHz"), figure_text(soc.vtcm_max_mb, "MB"));
   text += format("             DDR theoretical {}, effective {}\n",
                  figure_text(soc.ddr_theoretical_gb_per_s, "GB/s"),
                  figure_text(soc.ddr_effective_gb_per_s, "GB/s"));
-  text += format("assumed      {:.0f} MHz, {:.1f} TOPS int8, {:.1f} GB/s: ridge point {:.0f} "
-                 "operations a byte\n",
-                 prediction.clock_mhz, prediction.peak_ops_per_us / 1e6,
-                 prediction.ddr_bytes_per_us / 1e3,
-                 prediction.ddr_bytes_per_us > 0.0
-                     ? prediction.peak_ops_per_us / prediction.ddr_bytes_per_us
-                     : 0.0);
+  text += format(
+      "assumed      {:.0f} MHz, {:.1f} TOPS int8, {:.1f} GB/s: ridge point {:.0f} "
+      "operations a byte\n",
+      prediction.clock_mhz, prediction.peak_ops_per_us / 1e6, prediction.ddr_bytes_per_us / 1e3,
+      prediction.ddr_bytes_per_us > 0.0 ? prediction.peak_ops_per_us / prediction.ddr_bytes_per_us
+                                        : 0.0);
   return text;
 }
 
@@ -55,23 +54,22 @@ std::string totals_text(const pipeline::Analysis& analysis) {
   text += format("             a call from the host adds about {:.0f} us\n",
                  prediction.call_overhead_us);
   text += format("work         {:.1f} M multiply-accumulates in {} operations\n",
-                 static_cast<double>(prediction.macs) / 1e6,
-                 analysis.workload.operations.size());
+                 static_cast<double>(prediction.macs) / 1e6, analysis.workload.operations.size());
   text += format("DDR          {:.2f} MB an inference\n",
                  static_cast<double>(prediction.ddr_bytes) / kMegabyte);
-  text += format("VTCM         peak {:.2f} of {:.0f} MB, {} used on average; spill {:.2f} MB, fill "
-                 "{:.2f} MB\n",
-                 static_cast<double>(vtcm.peak_bytes) / kBinaryMegabyte,
-                 static_cast<double>(vtcm.size_bytes) / kBinaryMegabyte,
-                 percent_text(vtcm.mean_utilization),
-                 static_cast<double>(vtcm.spill_bytes) / kMegabyte,
-                 static_cast<double>(vtcm.fill_bytes) / kMegabyte);
+  text += format(
+      "VTCM         peak {:.2f} of {:.0f} MB, {} used on average; spill {:.2f} MB, fill "
+      "{:.2f} MB\n",
+      static_cast<double>(vtcm.peak_bytes) / kBinaryMegabyte,
+      static_cast<double>(vtcm.size_bytes) / kBinaryMegabyte, percent_text(vtcm.mean_utilization),
+      static_cast<double>(vtcm.spill_bytes) / kMegabyte,
+      static_cast<double>(vtcm.fill_bytes) / kMegabyte);
   const perf::ModelError& error = analysis.error;
-  text += format("how sure     against the vendor's estimates (HTP {}): median error {}, 9 of 10 "
-                 "within {} on {} cases kept out of the fit; {} networks within {}\n",
-                 error.htp_arch, percent_text(error.median_error),
-                 percent_text(error.percentile90_error), error.micro_cases, error.networks,
-                 percent_text(error.worst_network_error));
+  text += format(
+      "how sure     against the vendor's estimates (HTP {}): median error {}, 9 of 10 "
+      "within {} on {} cases kept out of the fit; {} networks within {}\n",
+      error.htp_arch, percent_text(error.median_error), percent_text(error.percentile90_error),
+      error.micro_cases, error.networks, percent_text(error.worst_network_error));
   return text;
 }
 
@@ -145,10 +143,9 @@ std::string layers_text(const pipeline::Analysis& analysis, std::size_t limit) {
     cumulative_us += costs[order[i]].time_us.value;
     rows.push_back(layer_cells(analysis, order[i], longest_us, cumulative_us));
   }
-  std::string text =
-      table_text({"layer", "op", "bits", "MMAC", "kB", "ops/B", "bound", "used", "us", "share",
-                  "sum", ""},
-                 rows);
+  std::string text = table_text(
+      {"layer", "op", "bits", "MMAC", "kB", "ops/B", "bound", "used", "us", "share", "sum", ""},
+      rows);
   if (shown < order.size()) {
     text += format("... {} more: --top 0, or --json\n", order.size() - shown);
   }
@@ -159,8 +156,7 @@ std::string layers_text(const pipeline::Analysis& analysis, std::size_t limit) {
 
 std::string analysis_text(const std::string& model, const pipeline::Analysis& analysis,
                           std::size_t rows) {
-  std::string text =
-      model + (analysis.was_float ? " (float: as it would be quantized)\n" : "\n");
+  std::string text = model + (analysis.was_float ? " (float: as it would be quantized)\n" : "\n");
   text += chip_text(analysis) + totals_text(analysis) + bounds_text(analysis);
   return text + "\n" + layers_text(analysis, rows);
 }
@@ -184,15 +180,14 @@ std::string advice_text(const std::string& model, const std::vector<perf::Advice
   return text;
 }
 
-std::string what_if_text(const std::vector<pipeline::WhatIf>& rows,
-                         const pipeline::Analysis& now) {
+std::string what_if_text(const std::vector<pipeline::WhatIf>& rows, const pipeline::Analysis& now) {
   std::vector<std::vector<std::string>> cells;
   std::string problems;
   const double now_us = now.prediction.time_us.value;
-  cells.push_back({"(as it is)", format("{:.1f}", now_us), "",
-                   format("{:.2f}", static_cast<double>(now.prediction.ddr_bytes) / kMegabyte),
-                   format("{:.2f}",
-                          static_cast<double>(now.prediction.vtcm.peak_bytes) / kBinaryMegabyte)});
+  cells.push_back(
+      {"(as it is)", format("{:.1f}", now_us), "",
+       format("{:.2f}", static_cast<double>(now.prediction.ddr_bytes) / kMegabyte),
+       format("{:.2f}", static_cast<double>(now.prediction.vtcm.peak_bytes) / kBinaryMegabyte)});
   for (const pipeline::WhatIf& row : rows) {
     if (!row.problem.empty()) {
       problems += format("{}: not possible: {}\n", row.change, row.problem);
