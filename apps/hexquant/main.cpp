@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
       "is absent, 70 internal error. 'hexquant COMMAND --help' explains each command.");
   cli::CommandContext context;
   cli::add_quantize_command(program, context);
+  cli::add_auto_command(program, context);
   cli::add_evaluate_command(program, context);
   cli::add_analyze_command(program, context);
   cli::add_advise_command(program, context);

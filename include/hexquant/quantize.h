@@ -35,9 +35,13 @@ struct QuantizeResult {
   /// 95 % paired interval of the metric's change quantized - float; absent where the metric is not
   /// a mean over samples.
   std::optional<std::pair<double, double>> interval;
+  /// How much worse than float, in the metric's unit (positive; 1 - cosine); NaN for sqnr.
+  double loss = 0.0;
   double sqnr_db = 0.0;  ///< of the outputs; +inf when equal
   double cosine = 0.0;
   double agreement = 0.0;  ///< share of samples with the same argmax
+  /// Predicted time on the chip's NPU (docs/methods/latency-model.md): an estimate.
+  double predicted_us = 0.0;
   std::int64_t calibration_samples = 0;
   std::int64_t evaluated_samples = 0;     ///< samples behind the metrics
   std::map<std::string, double> seconds;  ///< wall time by stage, and "total"

@@ -9,12 +9,13 @@ extern const std::string_view kPageHtml;
 extern const std::string_view kPageCss;
 extern const std::string_view kKitJs;           ///< elements, number formats, SVG, tooltips
 extern const std::string_view kReportJs;        ///< report.html
+extern const std::string_view kLadderJs;        ///< its section on the rungs of auto
 extern const std::string_view kRoundingJs;      ///< its section on the weight methods
 extern const std::string_view kEqualizationJs;  ///< its section on cross-layer equalization
 extern const std::string_view kGranularityJs;   ///< page of the granularity command
 extern const std::string_view kTimelineJs;      ///< hardware lanes over time, with zoom
 extern const std::string_view kEstimateJs;      ///< page of the vendor's performance estimate
-extern const std::string_view kRooflineJs;     ///< log-log roofline plot
-extern const std::string_view kAnalysisJs;     ///< page of the analyze command
+extern const std::string_view kRooflineJs;      ///< log-log roofline plot
+extern const std::string_view kAnalysisJs;      ///< page of the analyze command
 
 }  // namespace hexquant::report

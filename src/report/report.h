@@ -93,6 +93,29 @@ struct Summary {
 };
 
 /// Everything report.json and report.html show.
+/// What the latency model says: an estimate, never a measurement.
+struct PerformanceRow {
+  double time_us = 0.0;
+  double lower_us = 0.0;
+  double upper_us = 0.0;
+  std::int64_t ddr_bytes = 0;
+  double median_error = 0.0;  ///< of such predictions against the vendor's estimates
+};
+
+/// One step of the ladder of `auto`.
+struct RungRow {
+  std::string method;  ///< "ptq", "cle + adaptive-rounding", ...
+  std::string reason;  ///< why it was tried, or why it was not
+  bool ran = true;
+  std::string metric;
+  double value = 0.0;  ///< of the metric
+  double loss = 0.0;   ///< see evaluate::CandidateScore::loss
+  bool meets_target = false;
+  bool chosen = false;
+  double predicted_us = 0.0;
+  double seconds = 0.0;
+};
+
 struct QuantizeReport {
   std::string model;
   std::string soc;
@@ -106,6 +129,8 @@ struct QuantizeReport {
   std::vector<std::pair<std::string, std::int64_t>> passes;      ///< pass, places it applied to
   std::vector<std::pair<std::string, double>> seconds;           ///< stage, wall seconds
   std::vector<std::pair<std::string, std::int64_t>> file_bytes;  ///< written file, size
+  PerformanceRow performance;
+  std::vector<RungRow> rungs;  ///< auto only
   std::int64_t float_weight_bytes = 0;
   std::int64_t quantized_weight_bytes = 0;
   std::int64_t peak_rss_bytes = 0;

@@ -31,6 +31,7 @@ Json histogram_json(const quant::Histogram& histogram) {
 /// Sections without rows are left out of the page.
 std::string script_for(const QuantizeReport& report) {
   std::string script;
+  if (!report.rungs.empty()) script += kLadderJs;
   if (!report.rounding.empty()) script += kRoundingJs;
   if (!report.equalization.empty()) script += kEqualizationJs;
   return script += kReportJs;

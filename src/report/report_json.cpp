@@ -83,6 +83,25 @@ Json rounding_json(const RoundingRow& row) {
           {"positions", row.positions}};
 }
 
+Json rung_json(const RungRow& row) {
+  return {{"method", row.method},
+          {"reason", row.reason},
+          {"ran", row.ran},
+          {"metric", row.metric},
+          {"value", row.ran ? number(row.value) : Json(nullptr)},
+          {"loss", row.ran ? number(row.loss) : Json(nullptr)},
+          {"meets_target", row.meets_target},
+          {"chosen", row.chosen},
+          {"predicted_us", row.ran ? number(row.predicted_us) : Json(nullptr)},
+          {"seconds", row.seconds}};
+}
+
+Json performance_json(const PerformanceRow& row) {
+  return {{"is_measurement", false},          {"time_us", number(row.time_us)},
+          {"lower_us", number(row.lower_us)}, {"upper_us", number(row.upper_us)},
+          {"ddr_bytes", row.ddr_bytes},       {"median_error", number(row.median_error)}};
+}
+
 Json equalization_json(const EqualizationRow& row) {
   return {{"producers", row.producers},
           {"consumers", row.consumers},
@@ -127,6 +146,8 @@ Json report_json(const QuantizeReport& report, const Json& header) {
   }
   json["passes"] = object_json(report.passes);
   json["files"] = object_json(report.file_bytes);
+  json["performance"] = performance_json(report.performance);
+  if (!report.rungs.empty()) json["rungs"] = list_json(report.rungs, rung_json);
   json["weight_bytes"] = {{"float", report.float_weight_bytes},
                           {"quantized", report.quantized_weight_bytes}};
   json["samples"] = report.samples;

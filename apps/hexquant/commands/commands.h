@@ -8,6 +8,7 @@
 // sets the context's action when the user chose it.
 namespace hexquant::cli {
 
+void add_auto_command(CLI::App& program, CommandContext& context);
 void add_quantize_command(CLI::App& program, CommandContext& context);
 void add_evaluate_command(CLI::App& program, CommandContext& context);
 void add_compile_command(CLI::App& program, CommandContext& context);

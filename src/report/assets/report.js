@@ -89,6 +89,8 @@ function cards() {
     card("Layers below 30 dB", `${weak} of ${measured}`, "output of the layer against float"),
     card("Weights", bytes(weights.quantized), `float ${bytes(weights.float)}` +
       (weights.quantized > 0 ? `, ${(weights.float / weights.quantized).toFixed(1)} times smaller` : "")),
+    data.performance && known(data.performance.time_us) && card("Predicted time", fixed(data.performance.time_us, 1) + " \u00b5s",
+      `${fixed(data.performance.lower_us, 1)} to ${fixed(data.performance.upper_us, 1)}: an estimate for ${data.soc}`),
     card("Time", seconds(data.seconds.total), known(data.seconds.calibrate) && `calibration ${seconds(data.seconds.calibrate)}`),
     data.peak_rss_bytes > 0 && card("Peak memory", bytes(data.peak_rss_bytes), data.threads > 0 && `${data.threads} threads`));
 }

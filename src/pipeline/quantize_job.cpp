@@ -1,0 +1,115 @@
+#include "pipeline/quantize_job.h"
+
+#include <utility>
+
+#include "core/file_io.h"
+#include "core/json.h"
+#include "core/peak_memory.h"
+#include "core/stopwatch.h"
+#include "evaluate/compare_layers.h"
+#include "evaluate/evaluate_models.h"
+#include "formats/onnx/onnx_io.h"
+#include "hexquant/version.h"
+#include "pipeline/analyze_model.h"
+#include "pipeline/evaluation_task.h"
+#include "pipeline/make_report.h"
+#include "pipeline/method_gains.h"
+#include "pipeline/quantize_options.h"
+#include "pipeline/quantize_pipeline.h"
+#include "pipeline/write_outputs.h"
+#include "runtime/session.h"
+#include "target/target.h"
+
+namespace hexquant::pipeline {
+namespace {
+
+/// Scores of both models, and how far every encoded tensor departs.
+Verification verify(const Recipe& recipe, QuantizedModel& model, int threads,
+                    ProgressSink& progress) {
+  const EvaluationTask evaluation =
+      open_evaluation(recipe.evaluation, recipe.data, recipe.seed, model.original, model.findings);
+  Verification verification;
+  verification.scores = evaluate::evaluate_models({"float", &model.original, {}},
+                                                  {{"quantized", &model.quantized, {}}},
+                                                  evaluation.task, threads, progress);
+  verification.tensors = compare_encoded_tensors(model, *evaluation.data, threads);
+  return verification;
+}
+
+QuantizeResult make_result(const Recipe& recipe, const QuantizeOptions& options,
+                           const QuantizedModel& model, const Verification& verification,
+                           double total_seconds) {
+  const evaluate::CandidateScore& candidate = verification.scores.candidates.front();
+  QuantizeResult result;
+  result.output = recipe.output;
+  result.metric = verification.scores.metric;
+  result.fp32 = verification.scores.reference.metrics;
+  result.quantized = candidate.score.metrics;
+  if (candidate.difference_interval) {
+    result.interval = {candidate.difference_interval->low, candidate.difference_interval->high};
+  }
+  result.loss = candidate.loss;
+  result.sqnr_db = candidate.outputs.sqnr_db();
+  result.cosine = candidate.outputs.cosine();
+  result.agreement = candidate.agreement;
+  result.calibration_samples = model.statistics.samples;
+  result.evaluated_samples = verification.scores.samples;
+  for (const auto& [stage, seconds] : model.seconds) result.seconds[stage] = seconds;
+  result.seconds["total"] = total_seconds;
+  result.methods = method_gains(options, model.equalization, model.rounding);
+  result.findings = model.findings;
+  return result;
+}
+
+/// What the latency model says of the quantized model.
+report::PerformanceRow predict_performance(const QuantizedModel& model,
+                                           const target::Target& target) {
+  AnalyzeRequest request;
+  request.soc = target.soc.name;
+  const AnalysisGraph input = analysis_graph(model.quantized, request, target);
+  const Analysis analysis = analyze_graph(input.graph, target, {});
+  const perf::Prediction& prediction = analysis.prediction;
+  return {.time_us = prediction.time_us.value,
+          .lower_us = prediction.time_us.lower,
+          .upper_us = prediction.time_us.upper,
+          .ddr_bytes = prediction.ddr_bytes,
+          .median_error = analysis.error.median_error};
+}
+
+}  // namespace
+
+QuantizeJob run_quantize_job(const Recipe& recipe, const std::filesystem::path& folder, int threads,
+                             ProgressSink& progress) {
+  Stopwatch watch;
+  const QuantizeOptions options = resolve_recipe(recipe, threads);
+  const target::Target target = target::load_target(recipe.soc);
+  QuantizedModel model = run_stages(recipe, options, target, threads, progress);
+  watch.lap_seconds();
+  const Findings lost = write_outputs(folder, model, recipe, threads);
+  model.findings.insert(model.findings.end(), lost.begin(), lost.end());
+  model.seconds.emplace_back("write", watch.lap_seconds());
+  const Verification verification = verify(recipe, model, threads, progress);
+  model.seconds.emplace_back("verify", watch.lap_seconds());
+  model.seconds.emplace_back("total", watch.total_seconds());
+
+  QuantizeJob job;
+  job.report = make_report(recipe, target, model, verification, folder);
+  job.report.threads = threads;
+  job.report.peak_rss_bytes = peak_memory_bytes();
+  job.report.performance = predict_performance(model, target);
+  job.result = make_result(recipe, options, model, verification, watch.total_seconds());
+  job.result.predicted_us = job.report.performance.time_us;
+  return job;
+}
+
+void write_reports(const std::filesystem::path& folder, const std::string& command,
+                   const report::QuantizeReport& report) {
+  Json header;
+  header["schema"] = "hexquant-report-1";
+  header["command"] = command;
+  header["versions"] = {{"hexquant", version()}, {"onnxruntime", runtime::runtime_version()}};
+  write_file(folder / "report.json", to_text(report::report_json(report, header)));
+  write_file(folder / "report.html", report::report_html(report, header));
+}
+
+}  // namespace hexquant::pipeline

@@ -1,0 +1,135 @@
+#include "pipeline/analyze_model.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "hexquant/error.h"
+#include "pipeline/quantized_structure.h"
+#include "pipeline/what_if.h"
+#include "support/graph_builder.h"
+
+namespace hexquant::pipeline {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::Field;
+using ::testing::HasSubstr;
+
+/// Conv + Relu, Conv, Add of the two, all of 32 channels.
+graph::Graph residual() {
+  test::GraphBuilder builder;
+  const Shape shape = {1, 32, 16, 16};
+  const graph::Attributes padded = {{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}};
+  builder.input("x", {1, 3, 16, 16}).constant("w0", {32, 3, 3, 3}).constant("w1", {32, 32, 3, 3});
+  builder.node("Conv", {"x", "w0"}, {"a"}, shape, padded);
+  builder.node("Relu", {"a"}, {"r"}, shape);
+  builder.node("Conv", {"r", "w1"}, {"b"}, shape, padded);
+  builder.node("Add", {"b", "r"}, {"y"}, shape);
+  builder.output("y");
+  return builder.graph();
+}
+
+std::vector<std::string> operations(const perf::Workload& work) {
+  std::vector<std::string> names;
+  for (const perf::Operation& operation : work.operations) names.push_back(operation.op);
+  return names;
+}
+
+Analysis analyze(AnalyzeRequest request = {}) {
+  const target::Target target = analysis_target(request);
+  const AnalysisGraph input = analysis_graph(residual(), request, target);
+  Analysis analysis = analyze_graph(input.graph, target, request.predict);
+  analysis.was_float = input.was_float;
+  return analysis;
+}
+
+TEST(AnalyzeModel, AFloatModelIsSeenAsItWouldBeQuantized) {
+  const Analysis analysis = analyze();
+  EXPECT_TRUE(analysis.was_float);
+  EXPECT_THAT(operations(analysis.workload),
+              ElementsAre("QuantizeLinear", "Conv", "Conv", "Add", "DequantizeLinear"));
+  const perf::Operation& first = analysis.workload.operations[1];
+  EXPECT_THAT(first.nodes, ElementsAre("a", "r"));
+  EXPECT_EQ(first.act_bits, 8);
+  EXPECT_EQ(first.weight_bits, 8);
+  EXPECT_EQ(first.macs, 32 * 16 * 16 * 3 * 9);
+  EXPECT_EQ(analysis.prediction.macs, 32 * 16 * 16 * (3 + 32) * 9);
+  EXPECT_GT(analysis.prediction.time_us.value, 0.0);
+}
+
+TEST(AnalyzeModel, WidthsOfTheRequestArePlanned) {
+  AnalyzeRequest request;
+  request.plan.act_bits = 16;
+  request.plan.weight_bits = 4;
+  request.plan.weight_bits_everywhere = true;
+  const Analysis analysis = analyze(request);
+  EXPECT_EQ(analysis.workload.operations[2].act_bits, 16);
+  EXPECT_EQ(analysis.workload.operations[2].weight_bits, 4);
+  EXPECT_EQ(analysis.workload.operations[2].weight_bytes, 32 * 32 * 9 / 2);
+}
+
+TEST(AnalyzeModel, FiguresOfTheUserReplaceThoseOfTheChip) {
+  AnalyzeRequest request;
+  request.soc_figures["ddr_effective_gb_per_s"] = 12.5;
+  EXPECT_DOUBLE_EQ(*analysis_target(request).soc.ddr_effective_gb_per_s.value, 12.5);
+  EXPECT_EQ(analysis_target(request).soc.ddr_effective_gb_per_s.source, "user");
+  request.soc_figures = {{"bandwidth", 1.0}};
+  EXPECT_THROW((void)analysis_target(request), Error);
+  request.soc_figures = {{"clock_mhz", 0.0}};
+  EXPECT_THROW((void)analysis_target(request), Error);
+}
+
+TEST(AnalyzeModel, FreeDimensionsAreAFindingAndTheRestIsAnalysed) {
+  test::GraphBuilder builder;
+  builder.input("x", {1, 8}).input("y", {1, 8}).constant("w", {8, 8});
+  builder.node("MatMul", {"x", "w"}, {"a"}, {1, 8}).node("Relu", {"y"}, {"b"}, {1, 8});
+  builder.output("a").output("b");
+  graph::Graph graph = builder.graph();
+  graph.set_input_type("y", {DType::kFloat32, std::vector<graph::Dim>{{1, ""}, {-1, "length"}}});
+  graph.erase_type("b");
+  AnalyzeRequest request;
+  const target::Target target = analysis_target(request);
+  const AnalysisGraph input = analysis_graph(graph, request, target);
+  EXPECT_THAT(input.findings, Contains(Field(&Finding::id, "dynamic-shape")));
+  const Analysis analysis = analyze_graph(input.graph, target, {});
+  EXPECT_THAT(analysis.findings, Contains(Field(&Finding::id, "shapes-unknown")));
+  EXPECT_THAT(operations(analysis.workload), Contains("MatMul"));
+}
+
+TEST(WhatIf, ChangesAreAppliedEachAlone) {
+  AnalyzeRequest request;
+  const Analysis now = analyze(request);
+  const auto rows = what_if(residual(), request, now,
+                            {"act-bits=16", "weight-bits=4:all", "layer:b=w4a16", "soc=SM8750",
+                             "resolution=32", "vtcm-mb=2", "dlbc", "borders=uint8"});
+  for (const WhatIf& row : rows) EXPECT_EQ(row.problem, "") << row.change;
+  EXPECT_GT(rows[0].time_us.value, now.prediction.time_us.value);
+  EXPECT_LT(rows[1].ddr_bytes, now.prediction.ddr_bytes);
+  EXPECT_GT(rows[4].time_us.value, now.prediction.time_us.value);
+  EXPECT_LE(rows[7].time_us.value, now.prediction.time_us.value);
+}
+
+TEST(WhatIf, WidthsOfAQdqModelAreChangedAsItStands) {
+  AnalyzeRequest request;
+  const target::Target target = analysis_target(request);
+  const graph::Graph qdq = analysis_graph(residual(), request, target).graph;
+  Analysis now = analyze_graph(qdq, target, {});
+  const auto rows = what_if(qdq, request, now, {"weight-bits=4", "act-bits=16"});
+  EXPECT_LT(rows[0].ddr_bytes, now.prediction.ddr_bytes);
+  EXPECT_GT(rows[1].time_us.value, now.prediction.time_us.value);
+}
+
+TEST(WhatIf, WhatCannotBeDoneIsSaidOrRefused) {
+  AnalyzeRequest request;
+  const Analysis now = analyze(request);
+  const auto rows = what_if(residual(), request, now, {"soc=SM9999", "layer:nothing=a16"});
+  EXPECT_THAT(rows[0].problem, HasSubstr("SM9999"));
+  EXPECT_THAT(rows[1].problem, HasSubstr("nothing"));
+  for (const char* wrong : {"act-bits=12", "bits=8", "layer:x=8", "resolution=big", "vtcm-mb=0"}) {
+    EXPECT_THROW((void)what_if(residual(), request, now, {wrong}), Error) << wrong;
+  }
+}
+
+}  // namespace
+}  // namespace hexquant::pipeline
