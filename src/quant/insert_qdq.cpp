@@ -48,6 +48,7 @@ class QdqWriter {
       HEXQUANT_CHECK(!graph_.is_captured(name), "output '" + name + "' is read by a subgraph");
       source = graph_.unique_name(name + "_QuantizeLinear_Input");
       rename_producer_output(name, source);
+      if (const graph::ValueType* type = graph_.find_type(name)) graph_.set_type(source, *type);
       // Readers follow the value under the graph output's own name.
       graph_.replace_uses(result, name);
       result = name;

@@ -91,7 +91,7 @@ std::string bounds_text(const pipeline::Analysis& analysis) {
   for (const auto& [share, bound] : shares) {
     parts.push_back(format("{} {}", bound_name(bound), percent_text(share)));
   }
-  return "bound by     " + join(parts, ", ") + "\n";
+  return format("bound by     {}\n", join(parts, ", "));
 }
 
 std::vector<std::string> layer_cells(const pipeline::Analysis& analysis, std::size_t index,

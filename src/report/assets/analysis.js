@@ -117,12 +117,13 @@ boundsSection();
 adviceSection();
 let table = null;
 const show = (row) => table.reveal(row);
-section("roofline", "Roofline", "One dot for each layer with multiply-accumulates, its size by its time. Dots far below both lines wait for neither peak nor DDR: narrow channels, depthwise kernels, the floor of each operation.",
+section("roofline", "Roofline", "One dot for each layer with multiply-accumulates, its size by its time. Bytes are weights, inputs and outputs: dots above the slope keep their activations in VTCM. Dots far below both lines wait for neither peak nor DDR: narrow channels, depthwise kernels, the floor of each operation.",
   element("div", { class: "panel scroll" }, rooflinePlot(data.layers, data.machine, show)),
   element("ul", { class: "legend", "aria-label": "Colours" }, kBounds.slice(0, 5).map(([, text, tone]) => element("li", { class: tone }, element("i"), text))));
 const view = timelineView(predictedTimeline(), 1000, (name) => { const row = data.layers.find((layer) => layer.name === name); if (row) show(row); });
 section("timeline", ["Time-line and VTCM", "Time-line"], "When each layer runs, on the unit that bounds it, and how full VTCM is meanwhile.", view.node);
 whatIfSection();
 table = layersSection();
+data.findings = data.findings.filter((finding) => !known(finding.saves_us)); // those are the advice
 findingsSection();
 footer();

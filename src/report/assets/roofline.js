@@ -3,8 +3,10 @@
 
 function rooflinePlot(layers, machine, choose) {
   const width = 1180, height = 420, left = 62, right = 16, top = 14, base = 376;
-  const points = layers.filter((row) => row.ops > 0 && row.intensity > 0 && row.time_us > 0)
-    .map((row) => ({ row, x: row.intensity, y: row.ops / row.time_us / 1e6 }));
+  // A layer that is partly hidden has a small part of the time, but computes for longer than that.
+  const busy = (row) => Math.max(row.time_us, row.end_us - row.start_us);
+  const points = layers.filter((row) => row.ops > 0 && row.intensity > 0 && busy(row) > 0)
+    .map((row) => ({ row, x: row.intensity, y: row.ops / busy(row) / 1e6 }));
   const peak = machine.peak_tops_int8, slope = machine.ddr_gb_per_s / 1e3; // TOPS at 1 op/byte
   const ends = (values, least, most) => [Math.floor(Math.log10(Math.min(...values, least))), Math.ceil(Math.log10(Math.max(...values, most)))];
   const [x0, x1] = ends(points.map((point) => point.x), 1, machine.ridge_ops_per_byte * 2);
@@ -24,7 +26,7 @@ function rooflinePlot(layers, machine, choose) {
   plot.append(shape("text", { x: width - right, y: base + 34, "text-anchor": "end" }, "operations for each byte"),
     shape("text", { x: left, y: base + 34 }, "TOPS attained"));
   const low = Math.max(10 ** x0, 10 ** y0 / slope), ridge = machine.ridge_ops_per_byte;
-  plot.append(shape("path", { class: "edge", d: `M${x(low)} ${y(low * slope)}L${x(ridge)} ${y(peak)}H${width - right}` }),
+  plot.append(shape("path", { class: "edge", fill: "none", d: `M${x(low)} ${y(low * slope)}L${x(ridge)} ${y(peak)}H${width - right}` }),
     shape("text", { x: width - right, y: y(peak) - 6, "text-anchor": "end" }, `${fixed(peak, 1)} TOPS`),
     shape("text", { x: x(ridge), y: y(peak) - 6, "text-anchor": "end" }, `DDR ${fixed(machine.ddr_gb_per_s, 0)} GB/s, ridge at ${fixed(ridge, 0)}`));
   const longest = Math.max(...points.map((point) => point.row.time_us), 1e-9);
