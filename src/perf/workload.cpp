@@ -193,7 +193,62 @@ class WorkloadBuilder {
     return floats_[index] = convert(*producer, index, 16, true);
   }
 
+  /// A Transpose between the border of the model and channels that are second inside is no work:
+  /// the border is stored as the NPU wants it.
+  bool is_border_transpose(const Node& node) {
+    if (!node.is("Transpose")) return false;
+    const std::vector<std::int64_t> order = node.ints_attribute("perm", {});
+    const auto found = find(node.input(0));
+    if (!found || order.size() < 3 || tensor(*found).shape.size() != order.size()) return false;
+    const auto channels = static_cast<std::int64_t>(order.size()) - 1;
+    const bool inwards = order[1] == channels && order[2] == 1;
+    const bool outwards = order[1] == 2 && order.back() == 1;
+    if (inwards && graph_.single_consumer(node.input(0)) == &node && is_border_input(*found)) {
+      return take_channels_last_input(node, *found);
+    }
+    if (outwards && leads_to_output(node.output()) && tensor(*found).producer >= 0) {
+      tensor(*found).channels_last = true;
+      values_[node.output()] = *found;
+      return true;
+    }
+    return false;
+  }
+
+  [[nodiscard]] bool is_border_input(int index) {
+    if (tensor(index).is_graph_input) return true;
+    const int source = converted_from(index);
+    return source >= 0 && tensor(source).is_graph_input;
+  }
+
+  /// The tensor that a conversion made this one from; -1 when it is no result of a conversion.
+  [[nodiscard]] int converted_from(int index) {
+    const int producer = tensor(index).producer;
+    if (producer < 0) return -1;
+    const Operation& operation = work_.operations[static_cast<std::size_t>(producer)];
+    return operation.kind == WorkKind::kConversion ? operation.inputs.at(0) : -1;
+  }
+
+  bool take_channels_last_input(const Node& node, int index) {
+    for (const int part : {index, converted_from(index)}) {
+      if (part < 0) continue;
+      WorkTensor& border = tensor(part);
+      border.shape.insert(border.shape.begin() + 1, border.shape.back());
+      border.shape.pop_back();
+      border.channels_last = true;
+    }
+    values_[node.output()] = index;
+    return true;
+  }
+
+  /// Nothing but Q/DQ nodes stands between the value and a graph output.
+  [[nodiscard]] bool leads_to_output(const std::string& value) const {
+    if (graph_.is_output(value)) return true;
+    const Node* reader = graph_.single_consumer(value);
+    return reader != nullptr && is_pair_part(*reader) && leads_to_output(reader->output());
+  }
+
   void add_operation(const Node& node) {
+    if (is_border_transpose(node)) return;
     const target::NodeUnit unit = units_.find(node);
     Operation operation;
     operation.name = node.name();

@@ -46,6 +46,9 @@ struct WorkTensor {
   bool is_constant = false;  ///< weights, tables
   bool is_graph_input = false;
   bool is_graph_output = false;
+  /// A graph input or output that is stored with the channels last, as the NPU wants it: the
+  /// Transpose beside it costs nothing. `shape` has the channels second all the same.
+  bool channels_last = false;
   int producer = -1;         ///< index into Workload::operations; -1 = none
   std::vector<int> readers;  ///< indices into Workload::operations
 

@@ -92,6 +92,11 @@ void quantize_borders(Workload& work) {
     }
   }
   free_needless_conversions(work);
+  for (WorkTensor& tensor : work.tensors) {
+    if (tensor.shape.size() == 4 && (tensor.is_graph_input || tensor.is_graph_output)) {
+      tensor.channels_last = true;
+    }
+  }
 }
 
 }  // namespace hexquant::perf

@@ -182,6 +182,43 @@ TEST(Workload, FloatPartsAreEnteredAndLeftByConversions) {
   EXPECT_EQ(work.operations[4].inputs[1], work.inputs[0]);
 }
 
+TEST(Workload, ChannelsLastBordersNeedNoTranspose) {
+  QdqModel model;
+  model.input("x", {1, 6, 7, 3});
+  const std::string x = model.pair("x", {1, 6, 7, 3});
+  const std::string in =
+      model.node("Transpose", {x}, {1, 3, 6, 7}, {{"perm", std::vector<std::int64_t>{0, 3, 1, 2}}});
+  const std::string codes = model.pair(in, {1, 3, 6, 7});
+  const std::string conv =
+      model.node("Conv", {codes, model.weight("w", DType::kInt8, {8, 3, 1, 1})}, {1, 8, 6, 7});
+  const std::string y = model.pair(conv, {1, 8, 6, 7});
+  const std::string out =
+      model.node("Transpose", {y}, {1, 6, 7, 8}, {{"perm", std::vector<std::int64_t>{0, 2, 3, 1}}});
+  model.output(model.pair(out, {1, 6, 7, 8}));
+
+  const Workload work = model.workload();
+  EXPECT_THAT(kinds(work), ElementsAre("conversion", "convolution", "conversion"));
+  const WorkTensor& input = work.tensors[static_cast<std::size_t>(work.inputs.at(0))];
+  EXPECT_TRUE(input.channels_last);
+  EXPECT_THAT(input.shape, ElementsAre(1, 3, 6, 7));
+  EXPECT_TRUE(written(work, 0).channels_last);
+  EXPECT_TRUE(written(work, 1).channels_last);
+}
+
+TEST(Workload, TransposesInsideAreWork) {
+  QdqModel model;
+  model.input("x", {1, 6, 7, 3}, DType::kUInt8);
+  const std::string x = model.dequantize("x", {1, 6, 7, 3});
+  const std::string sum = model.node("Add", {x, x}, {1, 6, 7, 3});
+  const std::string y = model.pair(sum, {1, 6, 7, 3});
+  const std::string moved =
+      model.node("Transpose", {y}, {1, 3, 6, 7}, {{"perm", std::vector<std::int64_t>{0, 3, 1, 2}}});
+  const std::string z = model.pair(moved, {1, 3, 6, 7});
+  model.output(model.pair(model.node("Sigmoid", {z}, {1, 3, 6, 7}), {1, 3, 6, 7}));
+  EXPECT_THAT(kinds(model.workload()),
+              ElementsAre("elementwise", "mover", "activation", "conversion"));
+}
+
 TEST(Workload, UnknownShapesAndOperationsAreFindings) {
   test::GraphBuilder builder;
   builder.input("x", {1, 4}).node("NoSuchOperation", {"x"}, {"y"}, {1, 4});
