@@ -62,6 +62,9 @@ struct VtcmSummary {
 struct PredictOptions {
   std::int64_t vtcm_mb = 0;  ///< 0 = the chip's largest
   bool dlbc = false;         ///< lossless compression of weights and activations in DDR
+  /// Float inputs and outputs are quantized and dequantized on the NPU; else on the CPU, the
+  /// provider's default, and the NPU sees their codes.
+  bool io_on_device = false;
 };
 
 /// What the latency model says of a workload on a chip. An estimate, never a measurement.

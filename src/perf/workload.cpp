@@ -351,6 +351,7 @@ class WorkloadBuilder {
     }
     operation.groups = node.int_attribute("group", 1);
     operation.strides = node.ints_attribute("strides", {});
+    operation.dilations = node.ints_attribute("dilations", {});
     operation.kernel = node.ints_attribute("kernel_shape", {});
     const bool windows = operation.kind == WorkKind::kConvolution ||
                          operation.kind == WorkKind::kTransposedConvolution;

@@ -73,6 +73,7 @@ struct Operation {
   std::int64_t groups = 1;
   Shape kernel;                   ///< spatial, of windows; empty otherwise
   Shape strides;                  ///< spatial
+  Shape dilations;                ///< spatial
   bool fused_activation = false;  ///< an activation that is not free behind it (HardSwish, PRelu)
 };
 

@@ -1,0 +1,87 @@
+// Fits the latency model to the vendor's estimates and checks it.
+//
+// usage: fit_latency_model collect SOC OUT.csv LAYERS.csv [NAME_PART]
+//        fit_latency_model fit     DATA.json RESULTS_DIR [SWEEPS]
+//        fit_latency_model check   DATA.json RESULTS_DIR [SOC] [--cases]
+//
+// collect asks the vendor's simulator (HEXQUANT_QNN_ROOT) for every case of bench/networks; fit
+// changes the constants in DATA.json; check prints the table of errors. RESULTS_DIR holds SOC.csv
+// and SOC_layers.csv.
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/file_io.h"
+#include "core/json.h"
+#include "core/scratch_directory.h"
+#include "latency_fit/check.h"
+#include "latency_fit/fit.h"
+#include "networks/evaluation.h"
+
+namespace {
+
+using namespace hexquant;
+
+int collect(const std::string& soc, const std::filesystem::path& out,
+            const std::filesystem::path& layers, const std::string& part) {
+  const ScratchDirectory scratch;
+  std::vector<networks::VendorEstimate> estimates;
+  std::vector<networks::VendorEstimate> fitted;
+  int failures = 0;
+  for (const networks::Case& item : networks::all_cases()) {
+    if (item.name.find(part) == std::string::npos) continue;
+    try {
+      estimates.push_back(networks::ask_vendor(item, soc, scratch.path()));
+      estimates.back().name = item.name;
+      if (!item.kept_out) fitted.push_back(estimates.back());
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "%s: %s\n", item.name.c_str(), error.what());
+      ++failures;
+    }
+  }
+  networks::write_estimates(out, estimates);
+  networks::write_layers(layers, fitted);
+  std::printf("%zu estimates, %d failures\n", estimates.size(), failures);
+  return failures == 0 ? 0 : 1;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  const std::string command = arguments.empty() ? "" : arguments[0];
+  const std::size_t count = arguments.size();
+  if (command == "collect" && count >= 4) {
+    return collect(arguments[1], arguments[2], arguments[3], count > 4 ? arguments[4] : "");
+  }
+  if (command == "fit" && count >= 3) {
+    return latency_fit::fit(arguments[1], arguments[2],
+                            count > 3 ? std::atoi(arguments[3].c_str()) : 20);
+  }
+  if (command == "check" && count >= 3) {
+    bool cases = false;
+    std::string soc;
+    for (std::size_t i = 3; i < count; ++i) {
+      if (arguments[i] == "--cases") {
+        cases = true;
+      } else {
+        soc = arguments[i];
+      }
+    }
+    return latency_fit::check(arguments[1], arguments[2], soc, cases);
+  }
+  std::fprintf(stderr, "usage: fit_latency_model collect|fit|check ... (see the source)\n");
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run({argv + 1, argv + argc});
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "fit_latency_model: %s\n", error.what());
+    return 2;
+  }
+}

@@ -1,0 +1,201 @@
+#include "latency_fit/fit.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <unordered_map>
+
+#include "core/file_io.h"
+#include "networks/evaluation.h"
+#include "perf/operation_work.h"
+#include "target/target.h"
+
+namespace hexquant::latency_fit {
+namespace {
+
+using networks::Case;
+using networks::KnownCase;
+
+/// Weight of the error of a layer's unit beside that of a whole case.
+constexpr double kLayerWeight = 0.25;
+constexpr double kNetworkWeight = 3.0;
+/// Units that hardly work say nothing.
+constexpr double kLeastCycles = 300.0;
+
+/// Grows linearly: a few cases that the simulator prices oddly do not rule the fit.
+double robust(double log_ratio) {
+  constexpr double kSoft = 0.05;
+  return std::sqrt(log_ratio * log_ratio + kSoft * kSoft) - kSoft;
+}
+
+class Fit {
+ public:
+  Fit(perf::FittedMachine machine, std::vector<KnownCase> cases)
+      : machine_(std::move(machine)),
+        soc_(target::load_target(machine_.soc).soc),
+        cases_(std::move(cases)) {
+    for (const KnownCase& known : cases_) layouts_.emplace_back(known.workload);
+    for (const KnownCase& known : cases_) targets_.push_back(layer_targets(known));
+  }
+
+  perf::FittedMachine run(int sweeps) {
+    double best = loss();
+    std::vector<double> steps(perf::named_constants(machine_.constants).size(), 0.2);
+    for (int sweep = 0; sweep < sweeps; ++sweep) {
+      const double before = best;
+      const auto constants = perf::named_constants(machine_.constants);
+      for (std::size_t i = 0; i < constants.size(); ++i) {
+        if (is_fact(constants[i].key)) continue;
+        best = improve(*constants[i].value, steps[i], best);
+      }
+      std::printf("  sweep %d: loss %.5f\n", sweep, best);
+      std::fflush(stdout);
+      if (before - best < 1e-5 * best) break;
+    }
+    return machine_;
+  }
+
+ private:
+  /// Seen in the vendor's traces, not fitted.
+  static bool is_fact(const std::string& key) {
+    return key == "vector_threads" || key == "dma_bytes_per_cycle" || key == "serial_image_share" ||
+           key == "cpu_rate" || key == "cpu_transfer";
+  }
+
+  struct LayerTarget {
+    double matrix = 0.0;
+    double vector = 0.0;
+  };
+
+  /// Cycles of the vendor's layers by operation.
+  static std::vector<LayerTarget> layer_targets(const KnownCase& known) {
+    std::unordered_map<std::string, std::size_t> by_name;
+    const auto& operations = known.workload.operations;
+    for (std::size_t i = 0; i < operations.size(); ++i) {
+      by_name[operations[i].name] = i;
+      for (const std::string& node : operations[i].nodes) by_name[node] = i;
+    }
+    std::vector<LayerTarget> targets(operations.size());
+    for (const networks::VendorLayer& layer : known.vendor.layers) {
+      const auto found = by_name.find(layer.name);
+      if (found == by_name.end()) continue;
+      targets[found->second].matrix += layer.matrix_cycles;
+      targets[found->second].vector += layer.vector_thread_cycles;
+    }
+    return targets;
+  }
+
+  double improve(double& value, double& step, double best) {
+    if (value <= 0.0) return best;
+    const double start = value;
+    for (const double factor : {1.0 + step, 1.0 / (1.0 + step)}) {
+      value = start * factor;
+      const double now = loss();
+      if (now < best) {
+        step = std::min(0.5, step * 1.3);
+        return now;
+      }
+    }
+    value = start;
+    step = std::max(0.01, step * 0.5);
+    return best;
+  }
+
+  [[nodiscard]] double loss() const {
+    double sum = 0.0;
+    double weights = 0.0;
+    for (std::size_t i = 0; i < cases_.size(); ++i) {
+      const perf::Prediction prediction = networks::predict_case(cases_[i], soc_, machine_);
+      const double cycles = prediction.time_us.value * prediction.clock_mhz;
+      const double weight = cases_[i].item.is_network ? kNetworkWeight : 1.0;
+      sum += weight * robust(std::log(cycles / cases_[i].vendor.cycles));
+      weights += weight;
+      sum += kLayerWeight * layer_loss(i, prediction);
+      weights += kLayerWeight;
+    }
+    return sum / weights;
+  }
+
+  /// Mean error of the units' work over the layers of a case.
+  [[nodiscard]] double layer_loss(std::size_t index, const perf::Prediction& prediction) const {
+    double sum = 0.0;
+    int count = 0;
+    const auto& operations = cases_[index].workload.operations;
+    for (std::size_t i = 0; i < operations.size(); ++i) {
+      if (operations[i].kind == perf::WorkKind::kConversion) continue;
+      const LayerTarget& target = targets_[index][i];
+      if (target.matrix > kLeastCycles && prediction.operations[i].matrix_cycles > 0.0) {
+        sum += robust(std::log(prediction.operations[i].matrix_cycles / target.matrix));
+        ++count;
+      }
+      const double threads =
+          prediction.operations[i].vector_cycles * machine_.constants.vector_threads;
+      if (target.vector > kLeastCycles && threads > 0.0) {
+        sum += robust(std::log(threads / target.vector));
+        ++count;
+      }
+    }
+    return count > 0 ? sum / count : 0.0;
+  }
+
+  perf::FittedMachine machine_;
+  target::Soc soc_;
+  std::vector<KnownCase> cases_;
+  std::vector<perf::Layout> layouts_;
+  std::vector<std::vector<LayerTarget>> targets_;
+};
+
+/// Errors of the cases that were kept out.
+Json error_json(const perf::FittedMachine& machine, const std::vector<KnownCase>& cases) {
+  const target::Soc soc = target::load_target(machine.soc).soc;
+  const std::vector<double> cycles = networks::ratios(cases, soc, machine).cycles;
+  const auto kept = [](const Case& item) { return item.kept_out && item.kind != "variants"; };
+  const auto micro = networks::summarize(
+      cases, cycles, [&](const Case& item) { return kept(item) && !item.is_network; });
+  const auto whole = networks::summarize(
+      cases, cycles, [&](const Case& item) { return kept(item) && item.is_network; });
+  const auto fitted =
+      networks::summarize(cases, cycles, [](const Case& item) { return !item.kept_out; });
+  std::vector<double> inverse;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    if (kept(cases[i].item)) inverse.push_back(1.0 / cycles[i]);
+  }
+  Json json;
+  json["fitted_cases"] = fitted.cases;
+  json["fitted_median_error"] = fitted.median;
+  json["fitted_percentile90_error"] = fitted.percentile90;
+  json["micro_cases"] = micro.cases;
+  json["median_error"] = micro.median;
+  json["percentile90_error"] = micro.percentile90;
+  json["networks"] = whole.cases;
+  json["median_network_error"] = whole.median;
+  json["worst_network_error"] = whole.worst;
+  json["lower_ratio"] = networks::quantile(inverse, 0.05);
+  json["upper_ratio"] = networks::quantile(inverse, 0.95);
+  return json;
+}
+
+}  // namespace
+
+int fit(const std::filesystem::path& data, const std::filesystem::path& results, int sweeps) {
+  Json json = read_json(data);
+  for (const auto& machine : perf::parse_latency_data(read_file(data), data.string())) {
+    const std::filesystem::path table = results / (machine.soc + ".csv");
+    if (!std::filesystem::exists(table)) continue;
+    std::printf("%s\n", machine.soc.c_str());
+    auto estimates = networks::read_estimates(table);
+    networks::read_layers(results / (machine.soc + "_layers.csv"), estimates);
+    const std::vector<KnownCase> cases = networks::known_cases(machine.soc, estimates);
+    std::vector<KnownCase> fitted;
+    std::copy_if(cases.begin(), cases.end(), std::back_inserter(fitted),
+                 [](const KnownCase& known) { return !known.item.kept_out; });
+    const perf::FittedMachine result = Fit(machine, std::move(fitted)).run(sweeps);
+    Json& entry = json["architectures"][machine.htp_arch];
+    entry["constants"] = perf::to_json(result.constants);
+    entry["errors"] = error_json(result, cases);
+    write_file(data, to_text(json));
+  }
+  return 0;
+}
+
+}  // namespace hexquant::latency_fit

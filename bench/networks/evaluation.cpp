@@ -1,0 +1,113 @@
+#include "networks/evaluation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <unordered_map>
+
+#include "target/placement.h"
+#include "target/target.h"
+
+namespace hexquant::networks {
+namespace {
+
+std::vector<double> ranks(const std::vector<double>& values) {
+  std::vector<std::size_t> order(values.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
+  std::vector<double> rank(values.size());
+  for (std::size_t i = 0; i < order.size();) {
+    std::size_t end = i;
+    while (end < order.size() && values[order[end]] == values[order[i]]) ++end;
+    for (std::size_t k = i; k < end; ++k) {
+      rank[order[k]] = static_cast<double>(i + end - 1) / 2.0;
+    }
+    i = end;
+  }
+  return rank;
+}
+
+}  // namespace
+
+std::vector<KnownCase> known_cases(const std::string& soc,
+                                   const std::vector<VendorEstimate>& estimates,
+                                   const std::vector<std::string>& only) {
+  std::unordered_map<std::string, const VendorEstimate*> by_name;
+  for (const VendorEstimate& estimate : estimates) by_name[estimate.name] = &estimate;
+  const target::Target target = target::load_target(soc);
+  std::vector<KnownCase> known;
+  for (Case& item : all_cases()) {
+    const auto found = by_name.find(item.name);
+    if (found == by_name.end()) continue;
+    if (!only.empty() && std::find(only.begin(), only.end(), item.name) == only.end()) continue;
+    const graph::Graph graph = quantize_case(item, soc);
+    perf::Workload workload =
+        perf::make_workload(graph, target::predict_placement(target.rules, graph));
+    known.push_back({std::move(item), std::move(workload), *found->second});
+  }
+  return known;
+}
+
+perf::Prediction predict_case(const KnownCase& known, const target::Soc& soc,
+                              const perf::FittedMachine& machine) {
+  perf::PredictOptions options;
+  options.vtcm_mb = known.vendor.vtcm_mb;
+  options.io_on_device = known.item.io_on_device;
+  return perf::predict_with(known.workload, soc, options, machine);
+}
+
+Ratios ratios(const std::vector<KnownCase>& cases, const target::Soc& soc,
+              const perf::FittedMachine& machine) {
+  Ratios result;
+  for (const KnownCase& known : cases) {
+    const perf::Prediction prediction = predict_case(known, soc, machine);
+    result.cycles.push_back(prediction.time_us.value * prediction.clock_mhz / known.vendor.cycles);
+    result.ddr_bytes.push_back(
+        static_cast<double>(prediction.ddr_bytes) /
+        static_cast<double>(known.vendor.ddr_read_bytes + known.vendor.ddr_write_bytes));
+  }
+  return result;
+}
+
+ErrorSummary summarize(const std::vector<KnownCase>& cases, const std::vector<double>& ratios,
+                       const std::function<bool(const Case&)>& wanted) {
+  ErrorSummary summary;
+  std::vector<double> errors;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    if (!wanted(cases[i].item)) continue;
+    const double error = std::abs(ratios[i] - 1.0);
+    errors.push_back(error);
+    if (error < summary.worst) continue;
+    summary.worst = error;
+    summary.worst_case = cases[i].item.name;
+  }
+  summary.cases = static_cast<int>(errors.size());
+  if (errors.empty()) return summary;
+  summary.median = quantile(errors, 0.5);
+  summary.percentile90 = quantile(errors, 0.9);
+  return summary;
+}
+
+double spearman(const std::vector<double>& a, const std::vector<double>& b) {
+  const std::vector<double> x = ranks(a);
+  const std::vector<double> y = ranks(b);
+  const double mean = (static_cast<double>(a.size()) - 1.0) / 2.0;
+  double xy = 0.0;
+  double xx = 0.0;
+  double yy = 0.0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    xy += (x[i] - mean) * (y[i] - mean);
+    xx += (x[i] - mean) * (x[i] - mean);
+    yy += (y[i] - mean) * (y[i] - mean);
+  }
+  return xx > 0.0 && yy > 0.0 ? xy / std::sqrt(xx * yy) : 0.0;
+}
+
+double quantile(std::vector<double> values, double share) {
+  std::sort(values.begin(), values.end());
+  const double position = share * static_cast<double>(values.size() - 1);
+  return values[static_cast<std::size_t>(std::lround(position))];
+}
+
+}  // namespace hexquant::networks

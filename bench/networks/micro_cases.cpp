@@ -1,0 +1,351 @@
+#include <array>
+#include <string>
+#include <vector>
+
+#include "core/format.h"
+#include "networks/cases.h"
+#include "networks/network_builder.h"
+
+namespace hexquant::networks {
+namespace {
+
+using Net = NetworkBuilder;
+using Value = std::string;
+/// One layer of a chain.
+using Layer = Value (*)(Net&, const Value&);
+
+/// Input of a chain and how many layers follow.
+struct Size {
+  std::int64_t channels;  ///< or features of a sequence
+  std::int64_t size;      ///< of a square map, or tokens
+  int depth;
+};
+
+struct Chain {
+  const char* kind;
+  Layer layer;
+  std::vector<Size> sizes;
+  bool is_sequence = false;  ///< [1, tokens, features] instead of a map
+  int weight_bits = 8;
+  int act_bits = 8;
+};
+
+std::int64_t channels(Net& net, const Value& x) {
+  return net.shape(x)[1];
+}
+
+Value conv(Net& net, const Value& x, std::int64_t kernel, std::int64_t groups = 1,
+           std::int64_t dilation = 1) {
+  return net.activation(
+      net.conv(
+          x,
+          {.channels = channels(net, x), .kernel = kernel, .groups = groups, .dilation = dilation}),
+      "Relu");
+}
+
+Value conv1x1(Net& net, const Value& x) {
+  return conv(net, x, 1);
+}
+Value conv3x3(Net& net, const Value& x) {
+  return conv(net, x, 3);
+}
+Value conv5x5(Net& net, const Value& x) {
+  return conv(net, x, 5);
+}
+Value conv7x7(Net& net, const Value& x) {
+  return conv(net, x, 7);
+}
+Value grouped(Net& net, const Value& x) {
+  return conv(net, x, 3, 4);
+}
+Value dilated(Net& net, const Value& x) {
+  return conv(net, x, 3, 1, 2);
+}
+Value depthwise3(Net& net, const Value& x) {
+  return net.activation(net.depthwise(x, 3), "Relu6");
+}
+Value depthwise5(Net& net, const Value& x) {
+  return net.activation(net.depthwise(x, 5), "Relu6");
+}
+Value strided3(Net& net, const Value& x) {
+  return net.activation(net.conv(x, {.channels = channels(net, x) * 2, .kernel = 3, .stride = 2}),
+                        "Relu");
+}
+Value strided1(Net& net, const Value& x) {
+  return net.conv(x, {.channels = channels(net, x) * 2, .kernel = 1, .stride = 2});
+}
+Value strided_depthwise(Net& net, const Value& x) {
+  return net.activation(net.depthwise(x, 3, 2), "Relu6");
+}
+Value separable(Net& net, const Value& x) {
+  return conv1x1(net, depthwise3(net, x));
+}
+Value expand(Net& net, const Value& x) {
+  const Value y = net.activation(net.conv(x, {.channels = channels(net, x) * 4}), "Relu");
+  return net.conv(y, {.channels = channels(net, x)});
+}
+Value residual(Net& net, const Value& x) {
+  return net.activation(net.binary("Add", conv(net, x, 3), x), "Relu");
+}
+Value with_multiply(Net& net, const Value& x) {
+  return net.binary("Mul", conv1x1(net, x), x);
+}
+Value max_pool(Net& net, const Value& x) {
+  return net.pool("MaxPool", conv1x1(net, x), 3, 1);
+}
+Value halving_pool(Net& net, const Value& x) {
+  return net.pool("MaxPool", conv1x1(net, x), 2, 2);
+}
+Value average_pool(Net& net, const Value& x) {
+  return net.pool("AveragePool", conv1x1(net, x), 3, 1);
+}
+Value scaled_by_mean(Net& net, const Value& x) {
+  const Value y = conv1x1(net, x);
+  return net.binary("Mul", y, net.activation(net.global_average_pool(y), "Sigmoid"));
+}
+Value with_sigmoid(Net& net, const Value& x) {
+  return net.activation(net.conv(x, {.channels = channels(net, x)}), "Sigmoid");
+}
+Value with_tanh(Net& net, const Value& x) {
+  return net.activation(net.conv(x, {.channels = channels(net, x)}), "Tanh");
+}
+Value with_silu(Net& net, const Value& x) {
+  return net.activation(net.conv(x, {.channels = channels(net, x)}), "SiLU");
+}
+Value with_hard_swish(Net& net, const Value& x) {
+  return net.activation(net.conv(x, {.channels = channels(net, x)}), "HardSwish");
+}
+Value with_leaky_relu(Net& net, const Value& x) {
+  return net.activation(net.conv(x, {.channels = channels(net, x)}), "LeakyRelu");
+}
+Value with_gelu(Net& net, const Value& x) {
+  return net.activation(net.conv(x, {.channels = channels(net, x)}), "Gelu");
+}
+Value with_concat(Net& net, const Value& x) {
+  const std::int64_t half = channels(net, x) / 2;
+  const Value a = net.activation(net.conv(x, {.channels = half}), "Relu");
+  const Value b = net.activation(net.conv(x, {.channels = half, .kernel = 3}), "Relu");
+  return net.concat({a, b}, 1);
+}
+Value with_resize(Net& net, const Value& x) {
+  return net.resize(net.pool("MaxPool", conv1x1(net, x), 2, 2), 2, "nearest");
+}
+Value with_linear_resize(Net& net, const Value& x) {
+  return net.resize(net.pool("MaxPool", conv1x1(net, x), 2, 2), 2, "linear");
+}
+Value with_transposed_conv(Net& net, const Value& x) {
+  const std::int64_t width = channels(net, x);
+  return net.conv_transpose(
+      net.activation(net.conv(x, {.channels = width, .kernel = 3, .stride = 2}), "Relu"), width, 2,
+      2);
+}
+Value with_transpose(Net& net, const Value& x) {
+  return net.transpose(conv1x1(net, x), {0, 1, 3, 2});
+}
+Value dense(Net& net, const Value& x) {
+  return net.activation(net.fully_connected(x, net.shape(x).back()), "Relu");
+}
+Value feed_forward(Net& net, const Value& x) {
+  const Value y = net.activation(net.fully_connected(x, net.shape(x).back() * 4), "Gelu");
+  return net.fully_connected(y, net.shape(x).back());
+}
+Value dense_softmax(Net& net, const Value& x) {
+  return net.softmax(net.fully_connected(x, net.shape(x).back()));
+}
+Value dense_norm(Net& net, const Value& x) {
+  return net.layer_norm(net.fully_connected(x, net.shape(x).back()));
+}
+/// Two activations: x (x^T x), in heads of 64 features.
+Value self_product(Net& net, const Value& x) {
+  const Shape shape = net.shape(x);
+  const std::int64_t heads = std::max<std::int64_t>(1, shape[2] / 64);
+  const Value split =
+      net.reshape(net.fully_connected(x, shape[2]), {1, shape[1], heads, shape[2] / heads});
+  const Value q = net.transpose(split, {0, 2, 1, 3});
+  const Value scores = net.matmul(q, net.transpose(split, {0, 2, 3, 1}));
+  const Value mixed = net.matmul(net.softmax(scores), q);
+  return net.reshape(net.transpose(mixed, {0, 2, 1, 3}), shape);
+}
+
+const std::vector<Chain>& chains() {
+  static const std::vector<Chain> list = {
+      {"conv1x1",
+       conv1x1,
+       {{8, 28, 4},
+        {16, 14, 12},
+        {32, 56, 2},
+        {64, 28, 12},
+        {96, 28, 4},
+        {128, 14, 8},
+        {200, 20, 5},
+        {256, 28, 4},
+        {512, 14, 12},
+        {1024, 7, 12},
+        {2048, 7, 6},
+        {40, 112, 3},
+        {320, 10, 1}}},
+      {"conv3x3",
+       conv3x3,
+       {{3, 64, 2},
+        {16, 28, 8},
+        {32, 56, 4},
+        {48, 28, 6},
+        {64, 28, 12},
+        {96, 28, 3},
+        {128, 14, 8},
+        {128, 56, 3},
+        {256, 28, 4},
+        {256, 7, 12},
+        {512, 7, 6},
+        {64, 112, 2},
+        {24, 100, 5},
+        {160, 20, 1}}},
+      {"conv5x5", conv5x5, {{32, 28, 4}, {64, 14, 8}, {128, 28, 2}, {16, 56, 3}}},
+      {"conv7x7", conv7x7, {{32, 28, 4}, {64, 14, 4}, {128, 14, 2}, {16, 56, 2}}},
+      {"grouped", grouped, {{64, 28, 4}, {128, 28, 4}, {256, 14, 6}, {128, 14, 1}}},
+      {"dilated", dilated, {{32, 28, 4}, {64, 28, 6}, {128, 14, 4}, {128, 28, 2}}},
+      {"depthwise3",
+       depthwise3,
+       {{32, 28, 12},
+        {64, 56, 4},
+        {96, 28, 6},
+        {128, 28, 4},
+        {256, 28, 4},
+        {384, 14, 8},
+        {960, 7, 6},
+        {32, 112, 2},
+        {144, 56, 2},
+        {40, 20, 1}}},
+      {"depthwise5",
+       depthwise5,
+       {{32, 28, 6}, {120, 28, 4}, {240, 14, 6}, {672, 7, 4}, {64, 56, 2}}},
+      {"strided3", strided3, {{3, 224, 1}, {16, 112, 3}, {64, 56, 3}, {128, 28, 2}, {32, 28, 1}}},
+      {"strided1", strided1, {{64, 56, 3}, {256, 28, 2}, {32, 28, 1}}},
+      {"strided_depthwise",
+       strided_depthwise,
+       {{32, 112, 3}, {96, 112, 1}, {144, 56, 2}, {240, 28, 2}, {576, 14, 1}}},
+      {"separable",
+       separable,
+       {{32, 56, 4}, {64, 56, 6}, {128, 28, 6}, {256, 14, 8}, {512, 14, 6}, {96, 28, 1}}},
+      {"expand", expand, {{32, 56, 3}, {64, 28, 6}, {128, 14, 6}, {256, 7, 6}, {24, 28, 2}}},
+      {"residual", residual, {{32, 56, 4}, {64, 28, 6}, {128, 28, 4}, {256, 14, 4}, {16, 28, 3}}},
+      {"multiply", with_multiply, {{32, 56, 3}, {128, 28, 4}, {256, 14, 4}}},
+      {"max_pool", max_pool, {{32, 56, 3}, {64, 28, 4}, {128, 28, 2}, {256, 14, 3}}},
+      {"halving_pool", halving_pool, {{32, 56, 2}, {64, 56, 3}, {128, 28, 2}}},
+      {"average_pool", average_pool, {{32, 56, 3}, {64, 28, 4}, {128, 28, 2}}},
+      {"mean", scaled_by_mean, {{32, 56, 3}, {128, 28, 3}, {256, 14, 4}, {512, 7, 3}}},
+      {"sigmoid", with_sigmoid, {{32, 56, 3}, {128, 28, 4}, {256, 28, 2}}},
+      {"tanh", with_tanh, {{64, 28, 3}, {128, 28, 2}}},
+      {"silu", with_silu, {{32, 56, 3}, {128, 28, 4}, {64, 80, 2}}},
+      {"hard_swish", with_hard_swish, {{32, 56, 3}, {128, 28, 4}, {256, 14, 4}}},
+      {"leaky_relu", with_leaky_relu, {{32, 56, 3}, {128, 28, 4}, {64, 80, 2}}},
+      {"gelu", with_gelu, {{64, 28, 3}, {256, 14, 3}}},
+      {"concat", with_concat, {{32, 56, 3}, {128, 28, 4}, {96, 28, 3}, {256, 14, 3}}},
+      {"resize", with_resize, {{32, 56, 2}, {128, 28, 3}, {64, 40, 2}}},
+      {"linear_resize", with_linear_resize, {{32, 56, 2}, {128, 28, 2}}},
+      {"transposed_conv", with_transposed_conv, {{32, 56, 2}, {64, 28, 3}, {128, 28, 2}}},
+      {"transpose", with_transpose, {{32, 56, 2}, {128, 28, 2}, {64, 28, 3}}},
+      {"dense",
+       dense,
+       {{256, 1, 4},
+        {1024, 1, 6},
+        {256, 64, 8},
+        {384, 128, 4},
+        {768, 128, 3},
+        {1024, 16, 4},
+        {100, 50, 3}},
+       true},
+      {"feed_forward",
+       feed_forward,
+       {{128, 64, 3}, {256, 128, 3}, {384, 197, 2}, {512, 32, 3}},
+       true},
+      {"softmax", dense_softmax, {{128, 128, 3}, {256, 64, 4}, {384, 196, 2}}, true},
+      {"layer_norm", dense_norm, {{128, 128, 3}, {256, 64, 4}, {384, 196, 2}, {768, 32, 3}}, true},
+      {"attention", self_product, {{128, 64, 2}, {256, 128, 2}, {192, 196, 2}, {384, 64, 3}}, true},
+      // Other widths.
+      {"conv1x1_w4", conv1x1, {{256, 28, 4}, {1024, 7, 12}, {512, 14, 6}}, false, 4, 8},
+      {"dense_w4", dense, {{1024, 16, 4}, {768, 128, 3}}, true, 4, 8},
+      {"conv1x1_a16",
+       conv1x1,
+       {{64, 28, 8}, {256, 28, 4}, {512, 14, 6}, {1024, 7, 12}, {32, 56, 4}},
+       false,
+       8,
+       16},
+      {"conv1x1_w4a16", conv1x1, {{256, 28, 4}, {1024, 7, 8}}, false, 4, 16},
+      {"conv3x3_a16",
+       conv3x3,
+       {{32, 56, 4}, {64, 28, 8}, {128, 28, 4}, {256, 14, 4}},
+       false,
+       8,
+       16},
+      {"depthwise3_a16", depthwise3, {{32, 56, 4}, {128, 28, 6}, {384, 14, 6}}, false, 8, 16},
+      {"separable_a16", separable, {{64, 56, 4}, {128, 28, 6}, {256, 14, 6}}, false, 8, 16},
+      {"residual_a16", residual, {{64, 28, 4}, {128, 28, 3}}, false, 8, 16},
+      {"strided3_a16", strided3, {{16, 112, 3}, {64, 56, 2}}, false, 8, 16},
+      {"pool_a16", max_pool, {{64, 28, 3}, {128, 28, 2}}, false, 8, 16},
+      {"concat_a16", with_concat, {{64, 28, 3}, {128, 28, 2}}, false, 8, 16},
+      {"sigmoid_a16", with_sigmoid, {{64, 28, 3}, {128, 28, 2}}, false, 8, 16},
+      {"dense_a16", dense, {{256, 64, 6}, {768, 128, 3}, {1024, 1, 4}}, true, 8, 16},
+      {"layer_norm_a16", dense_norm, {{256, 64, 4}, {384, 196, 2}}, true, 8, 16},
+      {"softmax_a16", dense_softmax, {{128, 128, 3}, {384, 64, 3}}, true, 8, 16},
+      {"attention_a16", self_product, {{128, 64, 2}, {256, 128, 2}, {384, 64, 2}}, true, 8, 16},
+      {"feed_forward_a16", feed_forward, {{256, 64, 3}, {384, 128, 2}}, true, 8, 16},
+  };
+  return list;
+}
+
+graph::Graph make_chain(const Chain& chain, const Size& size) {
+  Net net(7);
+  Value x = net.input("input", chain.is_sequence ? Shape{1, size.size, size.channels}
+                                                 : Shape{1, size.channels, size.size, size.size});
+  for (int i = 0; i < size.depth; ++i) x = chain.layer(net, x);
+  net.output(x);
+  return net.graph();
+}
+
+/// Layers of 8 and 16 bits in turn: a conversion between any two.
+Case mixed_case(const Size& size) {
+  Case item;
+  item.kind = "mixed_8_16";
+  item.name = format("mixed_8_16_c{}_s{}_n{}", size.channels, size.size, size.depth);
+  const Chain chain{"", conv1x1, {}};
+  item.make = [chain, size] { return make_chain(chain, size); };
+  const graph::Graph graph = item.make();
+  bool wide = false;
+  for (const graph::Node& node : graph.nodes()) {
+    if (!node.is("Conv")) continue;
+    if (wide) item.plan.layer_bits.push_back({node.name(), 0, 16});
+    wide = !wide;
+  }
+  return item;
+}
+
+}  // namespace
+
+std::vector<Case> micro_cases() {
+  std::vector<Case> cases;
+  for (const Chain& chain : chains()) {
+    for (std::size_t i = 0; i < chain.sizes.size(); ++i) {
+      const Size size = chain.sizes[i];
+      Case item;
+      item.kind = chain.kind;
+      item.name = format("{}_c{}_s{}_n{}", chain.kind, size.channels, size.size, size.depth);
+      item.plan.weight_bits = chain.weight_bits;
+      item.plan.act_bits = chain.act_bits;
+      item.make = [chain, size] { return make_chain(chain, size); };
+      cases.push_back(item);
+    }
+  }
+  for (const Size& size : {Size{64, 28, 6}, Size{128, 28, 4}, Size{32, 56, 4}}) {
+    cases.push_back(mixed_case(size));
+  }
+  // Deterministic and independent of the kind: every third is kept out, every other one has
+  // uint8 inputs and outputs.
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    cases[i].kept_out = i % 3 == 1;
+    cases[i].io_on_device = i % 2 == 0;
+  }
+  return cases;
+}
+
+}  // namespace hexquant::networks
