@@ -46,7 +46,7 @@ double clock_of(const target::Soc& soc, const FittedMachine& fitted, Findings& f
 
 double bandwidth_of(const target::Soc& soc, const FittedMachine& fitted, double clock_mhz,
                     Findings& findings) {
-  if (soc.name == fitted.soc && soc.ddr_effective_gb_per_s.source != "declared by the user") {
+  if (soc.name == fitted.soc && soc.ddr_effective_gb_per_s.source != "user") {
     return fitted.constants.dma_bytes_per_cycle;
   }
   const auto bytes_per_cycle = [&](double gb_per_s) { return gb_per_s * 1000.0 / clock_mhz; };
