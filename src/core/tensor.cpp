@@ -2,8 +2,11 @@
 
 #include <array>
 #include <bit>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <utility>
 
 #include "core/float16.h"
@@ -19,11 +22,14 @@ std::size_t buffer_bytes(DType dtype, std::int64_t size) {
 
 std::shared_ptr<std::byte> allocate(std::size_t size_bytes) {
   // Cache-line alignment, so that vector kernels and the inference runtime can use it as it is.
-  constexpr std::align_val_t kAlignment{64};
-  const std::size_t padded_bytes = size_bytes == 0 ? 1 : size_bytes;
-  auto* data = static_cast<std::byte*>(::operator new(padded_bytes, kAlignment));
-  std::memset(data, 0, padded_bytes);
-  return {data, [](std::byte* p) { ::operator delete (p, std::align_val_t{64}); }};
+  constexpr std::size_t kAlignment = 64;
+  // calloc, because pages that come fresh from the kernel need no second clearing: large tensors
+  // that nobody fills cost nothing.
+  void* block = std::calloc(size_bytes + kAlignment, 1);
+  if (block == nullptr) throw std::bad_alloc();
+  const auto address = reinterpret_cast<std::uintptr_t>(block);
+  auto* data = static_cast<std::byte*>(block) + (kAlignment - address % kAlignment);
+  return {data, [block](std::byte*) { std::free(block); }};
 }
 
 std::int64_t nibble(const std::byte* bytes, std::int64_t index) {

@@ -77,7 +77,7 @@ AnalysisGraph analysis_graph(graph::Graph graph, const AnalyzeRequest& request,
 }
 
 AnalysisGraph analysis_graph(const AnalyzeRequest& request, const target::Target& target) {
-  return analysis_graph(formats::read_onnx(request.model), request, target);
+  return analysis_graph(formats::read_onnx_outline(request.model), request, target);
 }
 
 Analysis analyze_graph(const graph::Graph& graph, const target::Target& target,
@@ -103,7 +103,7 @@ Analysis analyze_model(const AnalyzeRequest& request) {
   Stopwatch watch;
   std::vector<std::pair<std::string, double>> seconds;
   const target::Target target = analysis_target(request);
-  graph::Graph model = formats::read_onnx(request.model);
+  graph::Graph model = formats::read_onnx_outline(request.model);
   seconds.emplace_back("read", watch.lap_seconds());
   AnalysisGraph input = analysis_graph(std::move(model), request, target);
   seconds.emplace_back("prepare", watch.lap_seconds());

@@ -75,9 +75,34 @@ std::shared_ptr<const MappedFile> ExternalData::open(const std::string& location
   return file;
 }
 
+ExternalData ExternalData::made_up() {
+  ExternalData external(std::nullopt);
+  external.is_made_up_ = true;
+  return external;
+}
+
+DataSlice ExternalData::made_up_values(std::size_t size_bytes) {
+  // Neither 0 nor 1: such constants are folded away.
+  constexpr float kValue = 0.5F;
+  const std::size_t count = (size_bytes + sizeof(float) - 1) / sizeof(float);
+  if (!values_ || values_->size() < count) {
+    values_ = std::make_shared<const std::vector<float>>(count, kValue);
+  }
+  const auto* bytes = reinterpret_cast<const std::byte*>(values_->data());
+  return {std::shared_ptr<const std::byte>(values_, bytes), size_bytes};
+}
+
 DataSlice ExternalData::slice(const onnx::TensorProto& tensor, const std::string& what,
                               std::optional<std::size_t> expected_bytes) {
   const Location location = parse_location(tensor, what);
+  if (is_made_up_) {
+    const std::size_t size_bytes = expected_bytes.value_or(location.length.value_or(0));
+    if (location.length.value_or(size_bytes) != size_bytes) {
+      throw Error(ErrorCode::kInvalidModel,
+                  format("{}: {} bytes of data, expected {}", what, *location.length, size_bytes));
+    }
+    return made_up_values(size_bytes);
+  }
   const std::shared_ptr<const MappedFile> file = open(location.file, what);
   const std::size_t file_bytes = file->size_bytes();
   if (location.offset > file_bytes) {

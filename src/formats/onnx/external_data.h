@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/file_io.h"
 
@@ -26,6 +27,10 @@ class ExternalData {
   ///                error)
   explicit ExternalData(std::optional<std::filesystem::path> folder) : folder_(std::move(folder)) {}
 
+  /// Gives every tensor made-up values of its size, for models that are looked at for their form
+  /// only. No file is opened.
+  [[nodiscard]] static ExternalData made_up();
+
   /// Bytes that the tensor's external_data entries (location, offset, length) point to.
   /// @param what      tensor, for messages
   /// @param expected_bytes  size by type and shape; nullopt takes the entry's own length
@@ -35,9 +40,12 @@ class ExternalData {
                                 std::optional<std::size_t> expected_bytes);
 
  private:
+  DataSlice made_up_values(std::size_t size_bytes);
   std::shared_ptr<const MappedFile> open(const std::string& location, const std::string& what);
 
   std::optional<std::filesystem::path> folder_;
+  bool is_made_up_ = false;
+  std::shared_ptr<const std::vector<float>> values_;  ///< shared by all made-up tensors
   std::map<std::string, std::shared_ptr<const MappedFile>> files_;
 };
 

@@ -15,6 +15,7 @@
 #include "formats/onnx/attribute_proto.h"
 #include "formats/onnx/external_data.h"
 #include "formats/onnx/onnx_io.h"
+#include "formats/onnx/outline.h"
 #include "formats/onnx/tensor_proto.h"
 #include "formats/onnx/value_type_proto.h"
 #include "formats/onnx/wire_check.h"
@@ -281,6 +282,21 @@ Graph read_onnx(const fs::path& path) {
     google::protobuf::io::IstreamInputStream stream(&input, 1 << 16);
     parse_proto(stream, file->size_bytes(), model, whole_file);
     ExternalData external(fs::absolute(path).parent_path());
+    return read_model(model, external);
+  });
+}
+
+Graph read_onnx_outline(const fs::path& path, std::size_t min_bytes) {
+  const MappedFile file(path);
+  const auto outline =
+      outline_of({reinterpret_cast<const char*>(file.data()), file.size_bytes()}, min_bytes);
+  if (!outline) return read_onnx(path);  // says what is wrong with it
+  return with_origin(path.string(), [&] {
+    onnx::ModelProto model;
+    google::protobuf::io::ArrayInputStream stream(outline->data(),
+                                                  static_cast<int>(outline->size()));
+    parse_proto(stream, outline->size(), model, [&] { return std::string_view(*outline); });
+    ExternalData external = ExternalData::made_up();
     return read_model(model, external);
   });
 }
