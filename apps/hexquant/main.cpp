@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   cli::add_quantize_command(program, context);
   cli::add_auto_command(program, context);
   cli::add_evaluate_command(program, context);
+  cli::add_sensitivity_command(program, context);
   cli::add_analyze_command(program, context);
   cli::add_advise_command(program, context);
   cli::add_compile_command(program, context);

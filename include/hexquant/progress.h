@@ -29,8 +29,8 @@ class ProgressStage {
   ~ProgressStage();
   ProgressStage(const ProgressStage&) = delete;
   ProgressStage& operator=(const ProgressStage&) = delete;
-  /// One more step done. @throws Error(kCancelled) when the user asked to stop.
-  void step();
+  /// More steps done. @throws Error(kCancelled) when the user asked to stop.
+  void step(std::int64_t count = 1);
 
  private:
   ProgressSink& sink_;

@@ -28,9 +28,9 @@ ProgressStage::~ProgressStage() {
   sink_.end();
 }
 
-void ProgressStage::step() {
+void ProgressStage::step(std::int64_t count) {
   if (sink_.cancelled()) throw Error(ErrorCode::kCancelled, "stopped during " + stage_);
-  const std::int64_t done = ++done_;
+  const std::int64_t done = done_ += count;
   // A thread that finds the sink busy skips the drawing; it never waits.
   if (busy_.test_and_set(std::memory_order_acquire)) return;
   sink_.update(done);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -13,6 +12,7 @@
 #include "core/scratch_directory.h"
 #include "evaluate/external_metric.h"
 #include "evaluate/sample_score.h"
+#include "evaluate/scoring.h"
 #include "evaluate/session_choice.h"
 #include "hexquant/error.h"
 
@@ -22,8 +22,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Session = runtime::InferenceSession;
 using runtime::ValueSpec;
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -47,12 +45,6 @@ struct ItemRecord {
   std::vector<std::vector<Difference>> device_differences;  ///< by candidate, by output
   std::vector<RowAgreement> device_agreements;              ///< by candidate
 };
-
-std::vector<std::string> names_of(const std::vector<ValueSpec>& specs) {
-  std::vector<std::string> names;
-  for (const ValueSpec& spec : specs) names.push_back(spec.name);
-  return names;
-}
 
 std::vector<std::size_t> match_outputs(const Session& reference, const Session& other,
                                        const std::string& name) {
@@ -83,40 +75,6 @@ void check_inputs(const Session& reference, const Session& other, const std::str
   }
 }
 
-/// First int64 input in the model's order: the tokens of a language model.
-std::string token_input(const Session& session) {
-  for (const ValueSpec& input : session.inputs()) {
-    if (input.dtype == DType::kInt64) return input.name;
-  }
-  throw Error(ErrorCode::kInvalidArgument,
-              "metric perplexity needs a model with an int64 input of tokens");
-}
-
-/// True for [N, C], [C] and [N, C, 1, 1]: one row for each sample.
-bool is_row(const ValueSpec& spec) {
-  std::size_t wide = 0;
-  for (std::size_t i = 1; i < spec.shape.size(); ++i) {
-    if (spec.shape[i].value != 1) ++wide;
-  }
-  return wide <= 1;
-}
-
-/// Index of the output that the task scores: the one it names, else the first floating one of the
-/// rank that its metric reads, else the first.
-std::size_t task_output(const Task& task, const Session& session) {
-  const std::vector<ValueSpec>& outputs = session.outputs();
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const bool fits = task.output.empty()
-                          ? is_floating(outputs[i].dtype) &&
-                                (task.metric.kind == MetricKind::kPerplexity) != is_row(outputs[i])
-                          : outputs[i].name == task.output;
-    if (fits) return i;
-  }
-  if (task.output.empty()) return 0;
-  throw Error(ErrorCode::kInvalidArgument, format("the model has no output '{}', only [{}]",
-                                                  task.output, join(names_of(outputs), ", ")));
-}
-
 class Evaluation {
  public:
   Evaluation(const Model& reference, const std::vector<Model>& candidates, const Task& task,
@@ -130,10 +88,10 @@ class Evaluation {
     }
     load_all(reference, candidates);
     if (task_.metric.kind == MetricKind::kPerplexity && task_.token_input.empty()) {
-      task_.token_input = token_input(*models_.front().session);
+      task_.token_input = find_token_input(models_.front().session->inputs());
     }
-    output_ = task_output(task_, *models_.front().session);
-    check_labels();
+    output_ = find_scored_output(task_, models_.front().session->outputs());
+    check_label_classes(task_, models_.front().session->outputs()[output_]);
   }
 
   EvaluationResult run() {
@@ -171,24 +129,6 @@ class Evaluation {
     HEXQUANT_CHECK(!model.on_cpu || *model.on_cpu + 1 < models_.size(), "on_cpu of " + model.name);
     check_inputs(*models_.front().session, *loaded.session, model.name);
     loaded.output_of = match_outputs(*models_.front().session, *loaded.session, model.name);
-  }
-
-  /// Labels against the number of classes, where the model declares it: before hours of work.
-  void check_labels() const {
-    if (!task_.scores_labels()) return;
-    std::int64_t classes = 1;
-    const std::vector<graph::Dim>& shape = models_.front().session->outputs()[output_].shape;
-    for (std::size_t i = shape.size() == 1 ? 0 : 1; i < shape.size(); ++i) {
-      if (!shape[i].is_fixed()) return;
-      classes *= shape[i].value;
-    }
-    for (std::size_t i = 0; i < task_.labels.size(); ++i) {
-      if (task_.labels[i] >= 0 && task_.labels[i] < classes) continue;
-      const auto item = static_cast<std::int64_t>(i) / task_.data->batch_size();
-      throw Error(ErrorCode::kInvalidData,
-                  format("{}: label {} is outside the model's {} classes (0..{})",
-                         task_.data->describe(item), task_.labels[i], classes, classes - 1));
-    }
   }
 
   void open_folders() {
@@ -302,15 +242,11 @@ class Evaluation {
   ModelScore score(std::size_t model) {
     ModelScore result;
     result.model = models_[model].name;
-    std::vector<SampleScore> samples;
     double seconds = 0.0;
-    for (const ItemRecord& record : records_) {
-      samples.insert(samples.end(), record.scores[model].begin(), record.scores[model].end());
-      seconds += record.seconds[model];
-    }
+    for (const ItemRecord& record : records_) seconds += record.seconds[model];
     const double elements = task_.metric.kind == MetricKind::kSpearmanPairs ? 2.0 : 1.0;
     result.ms_per_sample = 1e3 * seconds / (elements * static_cast<double>(task_.samples()));
-    result.metrics = total_score(task_, samples);
+    result.metrics = total_score(task_, samples_of(model));
     if (task_.metric.kind == MetricKind::kExternal) {
       result.metrics["exec"] = run_metric_program(task_.metric.program, folders_[model].path(),
                                                   task_.labels_file, task_.time_limit_s, progress_);
@@ -328,20 +264,17 @@ class Evaluation {
     result.outputs = pooled(result.per_output);
     const RowAgreement rows = total_agreement(model, &ItemRecord::agreements);
     result.agreement = agreement_share(rows);
-    result.kl = rows.rows == 0 ? kNan : rows.kl / static_cast<double>(rows.rows);
+    result.kl = mean_kl(rows);
     if (models_[model].on_cpu) {
       const RowAgreement device = total_agreement(model, &ItemRecord::device_agreements);
       result.against_cpu = {agreement_share(device),
                             pooled(total_differences(model, &ItemRecord::device_differences))};
     }
-    set_loss(reference, result);
-    if (task_.metric.is_rate()) result.difference_interval = interval(model);
+    set_loss(task_, reference, result);
+    if (task_.metric.is_rate()) {
+      result.difference_interval = rate_interval(task_, samples_of(0), samples_of(model));
+    }
     return result;
-  }
-
-  static double agreement_share(const RowAgreement& rows) {
-    if (rows.rows == 0) return kNan;
-    return static_cast<double>(rows.agreeing) / static_cast<double>(rows.rows);
   }
 
   RowAgreement total_agreement(std::size_t model,
@@ -368,47 +301,18 @@ class Evaluation {
     return totals;
   }
 
-  /// The floating-point outputs, or all when none is.
-  Difference pooled(const std::vector<TensorDifference>& totals) const {
-    const std::vector<ValueSpec>& outputs = models_.front().session->outputs();
-    const bool any_floating = std::any_of(outputs.begin(), outputs.end(),
-                                          [](const auto& spec) { return is_floating(spec.dtype); });
-    Difference sum;
-    for (std::size_t i = 0; i < outputs.size(); ++i) {
-      if (!any_floating || is_floating(outputs[i].dtype)) sum.merge(totals[i].difference);
-    }
-    return sum;
+  [[nodiscard]] Difference pooled(const std::vector<TensorDifference>& totals) const {
+    std::vector<Difference> differences;
+    for (const TensorDifference& total : totals) differences.push_back(total.difference);
+    return pool_outputs(models_.front().session->outputs(), differences);
   }
 
-  void set_loss(const ModelScore& reference, CandidateScore& result) const {
-    std::map<std::string, double>& metrics = result.score.metrics;
-    if (task_.metric.kind == MetricKind::kSqnr) {
-      metrics["value"] = metrics["sqnr"] = result.outputs.sqnr_db();
-      result.loss = kNan;
-    } else if (task_.metric.kind == MetricKind::kCosine) {
-      metrics["value"] = metrics["cosine"] = result.outputs.cosine();
-      result.loss = 1.0 - result.outputs.cosine();
-    } else {
-      const double difference = reference.value() - result.score.value();
-      result.loss = task_.metric.higher_is_better() ? difference : -difference;
-    }
-  }
-
-  [[nodiscard]] Interval interval(std::size_t model) const {
-    const auto right = [&](const SampleScore& score) {
-      return task_.metric.kind == MetricKind::kTop5 ? score.top5 : score.top1;
-    };
-    std::int64_t gained = 0;
-    std::int64_t lost = 0;
+  [[nodiscard]] std::vector<SampleScore> samples_of(std::size_t model) const {
+    std::vector<SampleScore> samples;
     for (const ItemRecord& record : records_) {
-      for (std::size_t r = 0; r < record.scores[0].size(); ++r) {
-        const bool before = right(record.scores[0][r]);
-        const bool after = right(record.scores[model][r]);
-        if (after && !before) ++gained;
-        if (before && !after) ++lost;
-      }
+      samples.insert(samples.end(), record.scores[model].begin(), record.scores[model].end());
     }
-    return paired_interval(gained, lost, task_.samples());
+    return samples;
   }
 
   Task task_;

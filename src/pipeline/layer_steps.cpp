@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "graph/node_order.h"
 #include "hexquant/error.h"
 #include "plan/fusion.h"
 
@@ -13,51 +14,8 @@ namespace {
 
 using graph::Graph;
 using graph::Node;
+using graph::NodeOrder;
 using quant::QuantPlan;
-
-/// Positions of nodes and values in a sorted graph.
-class Order {
- public:
-  explicit Order(const Graph& graph) : graph_(graph) {
-    std::size_t position = 0;
-    for (const Node& node : graph.nodes()) positions_[&node] = position++;
-  }
-
-  [[nodiscard]] std::size_t of(const Node& node) const { return positions_.at(&node); }
-
-  /// True if the value exists before position `cut`: a graph input or an earlier node's output.
-  [[nodiscard]] bool known_before(const std::string& value, std::size_t cut) const {
-    if (graph_.is_input(value)) return graph_.find_initializer(value) == nullptr;
-    const Node* producer = graph_.producer(value);
-    return producer != nullptr && of(*producer) < cut;
-  }
-
-  /// Values known before the cut that a node at or after it reads.
-  [[nodiscard]] std::vector<std::string> frontier(std::size_t cut) const {
-    std::vector<std::string> values;
-    const auto look_at = [&](const std::string& value) {
-      const auto& uses = graph_.uses(value);
-      if (std::any_of(uses.begin(), uses.end(),
-                      [&](const graph::Use& use) { return of(*use.node) >= cut; })) {
-        values.push_back(value);
-      }
-    };
-    for (const std::string& input : graph_.inputs()) {
-      if (known_before(input, cut)) look_at(input);
-    }
-    for (const Node& node : graph_.nodes()) {
-      if (of(node) >= cut) break;
-      for (const std::string& output : node.outputs()) {
-        if (!output.empty()) look_at(output);
-      }
-    }
-    return values;
-  }
-
- private:
-  const Graph& graph_;
-  std::unordered_map<const Node*, std::size_t> positions_;
-};
 
 /// The bias of the layer among those that the plan quantizes, or "".
 std::string find_bias(const Graph& graph, const QuantPlan& plan, const Node& node,
@@ -75,7 +33,7 @@ std::string find_bias(const Graph& graph, const QuantPlan& plan, const Node& nod
   return {};
 }
 
-void find_followers(const Graph& graph, const Order& order, LayerStep& step) {
+void find_followers(const Graph& graph, const NodeOrder& order, LayerStep& step) {
   const Node* next = graph.single_consumer(step.node->output());
   if (next == nullptr) return;
   const auto reads_bias = [&](const Node& node) {
@@ -96,7 +54,7 @@ void find_followers(const Graph& graph, const Order& order, LayerStep& step) {
     const graph::ValueType* type = graph.find_type(addend);
     const graph::ValueType* mine = graph.find_type(output);
     if (addend == output || type == nullptr || mine == nullptr || !type->shape ||
-        type->shape != mine->shape || !order.known_before(addend, order.of(*step.node))) {
+        type->shape != mine->shape || !order.known_before(addend, order.position(*step.node))) {
       return;
     }
     step.add = next;
@@ -115,7 +73,7 @@ std::int64_t value_elements(const Graph& graph, const std::string& value) {
 }  // namespace
 
 std::vector<LayerStep> find_layer_steps(const Graph& graph, const QuantPlan& plan) {
-  const Order order(graph);
+  const NodeOrder order(graph);
   std::vector<LayerStep> steps;
   std::unordered_set<std::string> seen;
   for (const Node& node : graph.nodes()) {
@@ -132,7 +90,7 @@ std::vector<LayerStep> find_layer_steps(const Graph& graph, const QuantPlan& pla
     if (graph.uses(step.weight).size() != 1 || !seen.insert(step.weight).second) continue;
     step.bias = find_bias(graph, plan, node, step.weight);
     find_followers(graph, order, step);
-    step.frontier = order.frontier(order.of(node));
+    step.frontier = order.frontier(order.position(node));
     steps.push_back(std::move(step));
   }
   return steps;

@@ -40,18 +40,6 @@ bool needs_biases(const QuantizeOptions& options) {
          options.plan.granularity != Granularity::kGroup;
 }
 
-/// Moments of the calibration pass, for the mode that rounds with them.
-std::vector<calibrate::GramRequest> gram_requests(const graph::Graph& graph,
-                                                  const quant::QuantPlan& plan,
-                                                  const QuantizeOptions& options) {
-  std::vector<calibrate::GramRequest> requests;
-  if (!options.rounding || options.rounding->mode != RoundingMode::kOnePass) return requests;
-  for (const LayerStep& step : find_layer_steps(graph, plan)) {
-    requests.push_back({.node = step.node->name()});
-  }
-  return requests;
-}
-
 /// Where the time of rounding went.
 void add_rounding_seconds(QuantizedModel& model) {
   double gather_seconds = 0.0;
@@ -101,63 +89,91 @@ passes::PrepareOptions prepare_options(const Recipe& recipe, const plan::PlanOpt
   return options;
 }
 
-QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& given,
-                          const target::Target& target, int threads, ProgressSink& progress) {
-  QuantizedModel model;
-  QuantizeOptions options = given;
-  options.plan.original = &model.original;
-  Stopwatch watch;
-  const auto lap = [&](const char* stage) {
-    model.seconds.emplace_back(stage, watch.lap_seconds());
-  };
+std::vector<calibrate::GramRequest> gram_requests(const graph::Graph& graph,
+                                                  const quant::QuantPlan& plan,
+                                                  const QuantizeOptions& options) {
+  std::vector<calibrate::GramRequest> requests;
+  if (!options.rounding || options.rounding->mode != RoundingMode::kOnePass) return requests;
+  for (const LayerStep& step : find_layer_steps(graph, plan)) {
+    requests.push_back({.node = step.node->name()});
+  }
+  return requests;
+}
 
+std::unique_ptr<data::Dataset> read_and_prepare(const Recipe& recipe,
+                                                const QuantizeOptions& options,
+                                                const target::Target& target, int threads,
+                                                QuantizedModel& model, ProgressSink& progress) {
+  Stopwatch watch;
   model.original = formats::read_onnx(recipe.model);
   check_finite_weights(model.original, recipe.model);
   graph::Graph graph = model.original;
   passes::fix_input_shapes(graph, recipe.input_shapes);
-  const auto dataset = data::open_dataset(options.data, model_inputs(graph));
-  lap("read");
+  auto dataset = data::open_dataset(options.data, model_inputs(graph));
+  model.seconds.emplace_back("read", watch.lap_seconds());
 
   model.passes = passes::prepare(graph, prepare_options(recipe, options.plan, dataset->load(0)));
   split_group_biases(graph, target, options.plan, model.passes);
   if (needs_biases(options)) model.passes.push_back(passes::add_missing_bias(graph));
-  lap("prepare");
+  model.seconds.emplace_back("prepare", watch.lap_seconds());
 
   if (options.equalize) {
     model.equalization = equalize(graph, options, target, *dataset, threads, progress);
-    lap("equalize");
+    model.seconds.emplace_back("equalize", watch.lap_seconds());
   }
-  model.prepared = graph;
+  model.prepared = std::move(graph);
+  return dataset;
+}
 
-  model.plan = plan::make_plan(graph, target, options.plan);
-  collect_findings(model);
-  lap("plan");
-
-  model.statistics = calibrate::calibrate(
-      graph, *dataset, calibrate::taps_for_plan(graph, model.plan),
-      gram_requests(graph, model.plan, options), {threads, recipe.seed}, progress);
-  lap("calibrate");
-
+void encode_and_round(const Recipe& recipe, const QuantizeOptions& options,
+                      const data::Dataset& dataset, int threads, QuantizedModel& model,
+                      ProgressSink& progress) {
+  Stopwatch watch;
+  graph::Graph graph = model.prepared;
   model.encodings = calibrate::encode_activations(graph, model.plan, model.statistics,
                                                   options.observer, model.findings);
-  lap("observe");
+  model.seconds.emplace_back("observe", watch.lap_seconds());
 
   model.weights =
       weights::quantize_weights(graph, model.plan, model.encodings, options.weights, progress);
   if (options.rounding) {
     model.rounding =
-        round_weights(model.prepared, graph, model.plan, model.encodings, model.statistics,
-                      *dataset, *options.rounding, recipe.seed, threads, model.findings, progress);
+        round_weights(model.prepared, graph, model.plan, model.encodings, model.statistics, dataset,
+                      *options.rounding, recipe.seed, threads, model.findings, progress);
     add_rounding_seconds(model);
   }
   const Findings saturated = weights::quantize_biases(graph, model.plan, model.encodings);
   model.findings.insert(model.findings.end(), saturated.begin(), saturated.end());
-  lap("weights");
+  model.weights_on_grid = std::move(graph);
+  model.seconds.emplace_back("weights", watch.lap_seconds());
+}
 
-  model.quantized = quant::insert_qdq(graph, model.encodings);
+QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& given,
+                          const target::Target& target, int threads, ProgressSink& progress) {
+  QuantizedModel model;
+  QuantizeOptions options = given;
+  options.plan.original = &model.original;
+  const auto dataset = read_and_prepare(recipe, options, target, threads, model, progress);
+  Stopwatch watch;
+  const auto lap = [&](const char* stage) {
+    model.seconds.emplace_back(stage, watch.lap_seconds());
+  };
+
+  model.plan = plan::make_plan(model.prepared, target, options.plan);
+  collect_findings(model);
+  lap("plan");
+
+  model.statistics = calibrate::calibrate(
+      model.prepared, *dataset, calibrate::taps_for_plan(model.prepared, model.plan),
+      gram_requests(model.prepared, model.plan, options), {threads, recipe.seed}, progress);
+  lap("calibrate");
+
+  encode_and_round(recipe, options, *dataset, threads, model, progress);
+
+  watch.lap_seconds();
+  model.quantized = quant::insert_qdq(model.weights_on_grid, model.encodings);
   if (options.matmul_nbits) model.quantized = quant::use_matmul_nbits(model.quantized);
   add_group_findings(model);
-  model.weights_on_grid = std::move(graph);
   lap("insert_qdq");
   return model;
 }

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "calibrate/calibrator.h"
 #include "core/json.h"
 #include "core/stopwatch.h"
 #include "graph/graph.h"
@@ -45,6 +47,26 @@ struct QuantizedModel {
 [[nodiscard]] passes::PrepareOptions prepare_options(const Recipe& recipe,
                                                      const plan::PlanOptions& plan,
                                                      runtime::Feeds example);
+
+/// Reads the model and makes it ready for planning: `original`, `passes`, `equalization` and
+/// `prepared` of the result, and their times.
+/// @return the calibration data
+[[nodiscard]] std::unique_ptr<data::Dataset> read_and_prepare(const Recipe& recipe,
+                                                              const QuantizeOptions& options,
+                                                              const target::Target& target,
+                                                              int threads, QuantizedModel& model,
+                                                              ProgressSink& progress);
+
+/// Moments that rounding takes from the calibration pass, when it rounds with them.
+[[nodiscard]] std::vector<calibrate::GramRequest> gram_requests(const graph::Graph& graph,
+                                                                const quant::QuantPlan& plan,
+                                                                const QuantizeOptions& options);
+
+/// From plan and statistics to numbers: `encodings` and `weights_on_grid`. The prepared graph is
+/// left as it is, so that one calibration serves many plans.
+void encode_and_round(const Recipe& recipe, const QuantizeOptions& options,
+                      const data::Dataset& dataset, int threads, QuantizedModel& model,
+                      ProgressSink& progress);
 
 /// The stages from the model file to the quantized graph.
 [[nodiscard]] QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,

@@ -11,6 +11,7 @@ namespace hexquant::cli {
 void add_auto_command(CLI::App& program, CommandContext& context);
 void add_quantize_command(CLI::App& program, CommandContext& context);
 void add_evaluate_command(CLI::App& program, CommandContext& context);
+void add_sensitivity_command(CLI::App& program, CommandContext& context);
 void add_compile_command(CLI::App& program, CommandContext& context);
 void add_analyze_command(CLI::App& program, CommandContext& context);
 void add_advise_command(CLI::App& program, CommandContext& context);
