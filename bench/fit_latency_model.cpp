@@ -2,9 +2,10 @@
 //
 // usage: fit_latency_model collect SOC OUT.csv LAYERS.csv [NAME_PART]
 //        fit_latency_model fit     DATA.json RESULTS_DIR [SWEEPS]
-//        fit_latency_model check   DATA.json RESULTS_DIR [SOC] [--cases]
+//        fit_latency_model check   DATA.json RESULTS_DIR [SOC] [--cases] [--operations OUT.csv]
 //
-// collect asks the vendor's simulator (HEXQUANT_QNN_ROOT) for every case of bench/networks; fit
+// collect asks the vendor's simulator (HEXQUANT_QNN_ROOT) for every case of bench/networks that OUT
+// does not hold yet; fit
 // changes the constants in DATA.json; check prints the table of errors. RESULTS_DIR holds SOC.csv
 // and SOC_layers.csv.
 
@@ -12,6 +13,7 @@
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,21 +32,25 @@ int collect(const std::string& soc, const std::filesystem::path& out,
             const std::filesystem::path& layers, const std::string& part) {
   const ScratchDirectory scratch;
   std::vector<networks::VendorEstimate> estimates;
-  std::vector<networks::VendorEstimate> fitted;
+  if (std::filesystem::exists(out)) estimates = networks::read_estimates(out);
+  if (std::filesystem::exists(layers)) networks::read_layers(layers, estimates);
+  std::set<std::string> known;
+  for (const networks::VendorEstimate& estimate : estimates) known.insert(estimate.name);
   int failures = 0;
   for (const networks::Case& item : networks::all_cases()) {
-    if (item.name.find(part) == std::string::npos) continue;
+    if (item.name.find(part) == std::string::npos || known.contains(item.name)) continue;
     try {
       estimates.push_back(networks::ask_vendor(item, soc, scratch.path()));
       estimates.back().name = item.name;
-      if (!item.kept_out) fitted.push_back(estimates.back());
+      // The fit needs the layers of its own cases only.
+      if (item.kept_out) estimates.back().layers.clear();
     } catch (const std::exception& error) {
       std::fprintf(stderr, "%s: %s\n", item.name.c_str(), error.what());
       ++failures;
     }
   }
   networks::write_estimates(out, estimates);
-  networks::write_layers(layers, fitted);
+  networks::write_layers(layers, estimates);
   std::printf("%zu estimates, %d failures\n", estimates.size(), failures);
   return failures == 0 ? 0 : 1;
 }
@@ -62,14 +68,17 @@ int run(const std::vector<std::string>& arguments) {
   if (command == "check" && count >= 3) {
     bool cases = false;
     std::string soc;
+    std::string operations;
     for (std::size_t i = 3; i < count; ++i) {
       if (arguments[i] == "--cases") {
         cases = true;
+      } else if (arguments[i] == "--operations" && i + 1 < count) {
+        operations = arguments[++i];
       } else {
         soc = arguments[i];
       }
     }
-    return latency_fit::check(arguments[1], arguments[2], soc, cases);
+    return latency_fit::check(arguments[1], arguments[2], soc, cases, operations);
   }
   std::fprintf(stderr, "usage: fit_latency_model collect|fit|check ... (see the source)\n");
   return 2;

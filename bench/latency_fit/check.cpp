@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/file_io.h"
+#include "core/format.h"
 #include "networks/evaluation.h"
 #include "target/target.h"
 
@@ -33,6 +34,10 @@ bool is_variant(const Case& item) {
   return item.kind == "variants";
 }
 
+bool is_small_vtcm(const Case& item) {
+  return item.kind == "vtcm";
+}
+
 void print_kinds(const std::vector<KnownCase>& cases, const std::vector<double>& cycles) {
   std::set<std::string> kinds;
   for (const KnownCase& known : cases) kinds.insert(known.item.kind);
@@ -51,6 +56,44 @@ void print_cases(const std::vector<KnownCase>& cases, const networks::Ratios& ra
   }
 }
 
+/// One line an operation: what is predicted, to be set beside the vendor's layers.
+void write_operations(const std::filesystem::path& path, const std::vector<KnownCase>& cases,
+                      const target::Soc& soc, const perf::FittedMachine& machine) {
+  std::string text =
+      "case,operation,kind,matrix_cycles,vector_thread_cycles,exclusive_cycles,bound,"
+      "boundary_cycles\n";
+  for (const KnownCase& known : cases) {
+    const perf::Prediction prediction = networks::predict_case(known, soc, machine);
+    for (std::size_t i = 0; i < prediction.operations.size(); ++i) {
+      const perf::OperationCost& cost = prediction.operations[i];
+      const perf::Operation& operation = known.workload.operations[i];
+      text += format("{},{},{},{:.0f},{:.0f},{:.0f},{},{:.0f}\n", known.item.name, operation.name,
+                     perf::work_kind_name(operation.kind), cost.matrix_cycles,
+                     cost.vector_cycles * machine.constants.vector_threads,
+                     cost.time_us.value * prediction.clock_mhz, perf::bound_name(cost.bound),
+                     prediction.boundary_us * prediction.clock_mhz);
+    }
+  }
+  write_file(path, text);
+}
+
+/// Spilled and filled bytes with less VTCM: vendor and prediction.
+void print_spills(const std::vector<KnownCase>& cases, const target::Soc& soc,
+                  const perf::FittedMachine& machine) {
+  for (const KnownCase& known : cases) {
+    if (!known.item.is_network) continue;
+    const perf::VtcmSummary vtcm = networks::predict_case(known, soc, machine).vtcm;
+    if (known.vendor.spill_bytes + vtcm.spill_bytes == 0 && known.item.kind != "vtcm") continue;
+    std::printf(
+        "  %-36s spill %9lld predicted %9lld, fill %9lld predicted %9lld, peak %9lld %9lld\n",
+        known.item.name.c_str(), static_cast<long long>(known.vendor.spill_bytes),
+        static_cast<long long>(vtcm.spill_bytes), static_cast<long long>(known.vendor.fill_bytes),
+        static_cast<long long>(vtcm.fill_bytes),
+        static_cast<long long>(known.vendor.vtcm_peak_bytes),
+        static_cast<long long>(vtcm.peak_bytes));
+  }
+}
+
 double variant_order(const std::vector<KnownCase>& cases, const std::vector<double>& ratios) {
   std::vector<double> predicted;
   std::vector<double> vendor;
@@ -63,34 +106,39 @@ double variant_order(const std::vector<KnownCase>& cases, const std::vector<doub
 }
 
 bool check_machine(const perf::FittedMachine& machine, const std::filesystem::path& results,
-                   bool each_case) {
+                   bool each_case, const std::filesystem::path& operations) {
   const auto estimates = networks::read_estimates(results / (machine.soc + ".csv"));
   const auto cases = networks::known_cases(machine.soc, estimates);
   const target::Soc soc = target::load_target(machine.soc).soc;
   const networks::Ratios ratios = networks::ratios(cases, soc, machine);
   std::printf("%s (%s), %zu cases\n", machine.htp_arch.c_str(), machine.soc.c_str(), cases.size());
+  if (!operations.empty()) write_operations(operations, cases, soc, machine);
   if (each_case) print_cases(cases, ratios);
   const auto micro = [](bool kept) {
     return [kept](const Case& item) { return !item.is_network && item.kept_out == kept; };
   };
   const auto whole = [](bool kept) {
     return [kept](const Case& item) {
-      return item.is_network && !is_variant(item) && item.kept_out == kept;
+      return item.is_network && !is_variant(item) && !is_small_vtcm(item) && item.kept_out == kept;
     };
   };
-  const auto kept = [](const Case& item) { return item.kept_out && !is_variant(item); };
+  const auto kept = [](const Case& item) {
+    return item.kept_out && !is_variant(item) && !is_small_vtcm(item);
+  };
   print("layers, fitted", summarize(cases, ratios.cycles, micro(false)));
   print("layers, kept out", summarize(cases, ratios.cycles, micro(true)));
   print("networks, fitted", summarize(cases, ratios.cycles, whole(false)));
   const ErrorSummary networks_kept = summarize(cases, ratios.cycles, whole(true));
   print("networks, kept out", networks_kept);
   print("variants", summarize(cases, ratios.cycles, is_variant));
+  print("less VTCM", summarize(cases, ratios.cycles, is_small_vtcm));
   const ErrorSummary all_kept = summarize(cases, ratios.cycles, kept);
   print("all kept out", all_kept);
   const ErrorSummary ddr = summarize(cases, ratios.ddr_bytes, [](const Case&) { return true; });
   print("DDR bytes, all", ddr);
   const double order = variant_order(cases, ratios.cycles);
   std::printf("  order of the variants (Spearman)   %.4f\n", order);
+  print_spills(cases, soc, machine);
   if (each_case) print_kinds(cases, ratios.cycles);
   return all_kept.median <= kLargestMedian && all_kept.percentile90 <= kLargestPercentile90 &&
          networks_kept.worst <= kLargestNetwork && order >= kLeastSpearman &&
@@ -100,11 +148,11 @@ bool check_machine(const perf::FittedMachine& machine, const std::filesystem::pa
 }  // namespace
 
 int check(const std::filesystem::path& data, const std::filesystem::path& results,
-          const std::string& soc, bool cases) {
+          const std::string& soc, bool cases, const std::filesystem::path& operations) {
   bool reached = true;
   for (const auto& machine : perf::parse_latency_data(read_file(data), data.string())) {
     if (!soc.empty() && machine.soc != soc) continue;
-    reached = check_machine(machine, results, cases) && reached;
+    reached = check_machine(machine, results, cases, operations) && reached;
   }
   return reached ? 0 : 1;
 }

@@ -94,6 +94,12 @@ std::vector<Case> network_cases() {
   cases.push_back(network_case("mobilenet_v2", "_u8", at(192, 0.5), false, 8, false));
   cases.push_back(network_case("resnet18", "_w0.5_u8", at(128, 0.5), false, 8, false));
   cases.push_back(network_case("bert_mini", "_a16", at(64), false, 16));
+  cases.push_back(network_case("mobilenet_v2", "_128_a16", at(128, 0.5), false, 16));
+  cases.push_back(network_case("resnet18", "_160_a16_u8", at(160, 0.5), false, 16, false));
+  cases.push_back(network_case("detector", "_160_a16", at(160, 1.5), false, 16));
+  cases.push_back(network_case("unet", "_192", at(192, 0.75), false));
+  cases.push_back(network_case("mobilenet_v3", "_256", at(256), false));
+  cases.push_back(network_case("vgg", "_224_u8", at(224, 0.25), false, 8, false));
   // Families that it does not see.
   for (const char* family :
        {"resnet50", "mobilenet_v1", "efficientnet_lite", "squeezenet", "vit_tiny"}) {
@@ -131,9 +137,27 @@ std::vector<Case> variant_cases() {
   return cases;
 }
 
+std::vector<Case> vtcm_cases() {
+  std::vector<Case> cases;
+  for (const Case& network : network_cases()) {
+    const bool wanted = network.name == "resnet50" || network.name == "resnet18_a16" ||
+                        network.name == "unet_256" || network.name == "mobilenet_v1" ||
+                        network.name == "efficientnet_lite_a16" || network.name == "detector_416";
+    if (!wanted) continue;
+    for (const int vtcm_mb : {1, 2, 4}) {
+      cases.push_back(network);
+      cases.back().name += format("_vtcm{}", vtcm_mb);
+      cases.back().kind = "vtcm";
+      cases.back().vtcm_mb = vtcm_mb;
+      cases.back().kept_out = true;
+    }
+  }
+  return cases;
+}
+
 std::vector<Case> all_cases() {
   std::vector<Case> cases = micro_cases();
-  for (auto* list : {network_cases, variant_cases}) {
+  for (auto* list : {network_cases, variant_cases, vtcm_cases}) {
     std::vector<Case> more = list();
     cases.insert(cases.end(), std::make_move_iterator(more.begin()),
                  std::make_move_iterator(more.end()));

@@ -31,6 +31,9 @@ struct Case {
 /// 50 sizes of one family, for the order in which the model puts them. All kept out.
 [[nodiscard]] std::vector<Case> variant_cases();
 
+/// Networks with less VTCM than the chip has. All kept out.
+[[nodiscard]] std::vector<Case> vtcm_cases();
+
 /// All of them.
 [[nodiscard]] std::vector<Case> all_cases();
 

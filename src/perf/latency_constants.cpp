@@ -11,13 +11,41 @@ namespace {
 
 constexpr std::array<const char*, kWidthCount> kWidthNames = {"8bit", "16bit", "float"};
 
-constexpr std::array<const char*, kVectorTaskCount> kVectorNames = {
-    "quantize",      "dequantize",     "tail_quantize", "tile",      "untile",
-    "channels_last", "image_layout",   "copy_out",      "add",       "multiply",
-    "divide",        "function",       "pool",          "mean",      "concat",
-    "move",          "reshape",        "resize",        "softmax",   "normalize",
-    "convert",       "space_to_depth", "decimate",      "depthwise", "depth_to_space",
-    "clear_border",  "pack_operand",   "other"};
+constexpr std::array<const char*, kVectorTaskCount> kVectorNames = {"quantize",
+                                                                    "dequantize",
+                                                                    "short_rows",
+                                                                    "slice_input",
+                                                                    "tile",
+                                                                    "untile",
+                                                                    "channels_last",
+                                                                    "image_layout",
+                                                                    "image_strips",
+                                                                    "copy_out",
+                                                                    "add",
+                                                                    "multiply",
+                                                                    "divide",
+                                                                    "function",
+                                                                    "pool",
+                                                                    "mean",
+                                                                    "concat",
+                                                                    "move",
+                                                                    "reshape",
+                                                                    "reshape_rows",
+                                                                    "resize",
+                                                                    "softmax",
+                                                                    "softmax_rows",
+                                                                    "normalize",
+                                                                    "convert",
+                                                                    "space_to_depth",
+                                                                    "image_to_depth",
+                                                                    "patches",
+                                                                    "decimate",
+                                                                    "depthwise",
+                                                                    "depth_to_space",
+                                                                    "clear_border",
+                                                                    "pack_operand",
+                                                                    "unpack_product",
+                                                                    "other"};
 
 constexpr std::array<const char*, kMatrixTaskCount> kMatrixNames = {"dense", "strided", "depthwise",
                                                                     "dilated"};
@@ -64,6 +92,7 @@ std::vector<NamedConstant> named_constants(LatencyConstants& constants) {
   list.push_back({"serial_image_share", &constants.serial_image_share, "of VTCM"});
   list.push_back({"serial_map_share", &constants.serial_map_share, "of VTCM"});
   list.push_back({"serial_output_share", &constants.serial_output_share, "of VTCM"});
+  list.push_back({"serial_channels_share", &constants.serial_channels_share, "of VTCM"});
   list.push_back({"vector_threads", &constants.vector_threads, "threads"});
   list.push_back({"cpu_rate", &constants.cpu_elements_per_us, "elements a us"});
   list.push_back({"cpu_transfer", &constants.cpu_transfer_us, "us an operation"});

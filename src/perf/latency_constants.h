@@ -16,33 +16,40 @@ using ByWidth = std::array<double, kWidthCount>;
 
 /// What the vector units do for an operation.
 enum class VectorTask {
-  kQuantize,      ///< float input -> codes
-  kDequantize,    ///< codes -> float output
-  kTailQuantize,  ///< the same for elements of rows whose length is no multiple of 4
-  kTile,          ///< plain rows -> blocks of 8 x 8 x 32
-  kUntile,        ///< blocks -> plain rows
-  kChannelsLast,  ///< NCHW -> NHWC (and back) of many channels, in blocks
-  kImageLayout,   ///< NCHW -> NHWC blocks of an image with at most 4 channels
-  kCopyOut,       ///< codes of an output to DDR
-  kAdd,           ///< Add, Sub, Min, Max
-  kMultiply,      ///< Mul
-  kDivide,        ///< Div, Pow, Sqrt
-  kFunction,      ///< a table or polynomial for each element
-  kPool,          ///< windows, for each element and element of the window
-  kMean,          ///< whole maps, for each element read
-  kConcat,        ///< copies along a channel or row axis
-  kMove,          ///< Transpose, Slice, Gather ...
-  kReshape,       ///< a change of shape that moves blocks
-  kResize,        ///< for each element written
-  kSoftmax,       ///< for each element
-  kNormalize,     ///< for each element
-  kConvert,       ///< between widths
-  kSpaceToDepth,  ///< input of a strided convolution, for each element read
-  kDecimate,      ///< input of a strided 1x1 convolution, for each element written
-  kDepthwise,     ///< depthwise layers on the vector units, for each multiply-accumulate
-  kDepthToSpace,  ///< output of a transposed convolution, for each element written
-  kClearBorder,   ///< zeros around a map for a window, for each block at its rim
-  kPackOperand,   ///< second operand of MatMul into the form of weights, for each element
+  kQuantize,       ///< float input -> codes
+  kDequantize,     ///< codes -> float output
+  kShortRows,      ///< further cost of kQuantize for rows of fewer than 8 elements
+  kSliceInput,     ///< an image fetched in strips
+  kTile,           ///< plain rows -> blocks of 8 x 8 x 32
+  kUntile,         ///< blocks -> plain rows
+  kChannelsLast,   ///< NCHW -> NHWC (and back) of many channels, in blocks
+  kImageLayout,    ///< NCHW -> NHWC blocks of an image with at most 4 channels
+  kImageStrips,    ///< the same, strip by strip on all threads
+  kCopyOut,        ///< codes of an output to DDR
+  kAdd,            ///< Add, Sub, Min, Max
+  kMultiply,       ///< Mul
+  kDivide,         ///< Div, Pow, Sqrt
+  kFunction,       ///< a table or polynomial for each element
+  kPool,           ///< windows, for each element and element of the window
+  kMean,           ///< whole maps, for each element read
+  kConcat,         ///< copies along a channel or row axis
+  kMove,           ///< Transpose, Slice, Gather ...
+  kReshape,        ///< a change of shape between maps and rows
+  kReshapeRows,    ///< any other change of shape
+  kResize,         ///< for each element written
+  kSoftmax,        ///< for each element
+  kSoftmaxRows,    ///< further cost of kSoftmax for each row
+  kNormalize,      ///< for each element
+  kConvert,        ///< between widths
+  kSpaceToDepth,   ///< input of a strided convolution, for each element read
+  kImageToDepth,   ///< the same for an image
+  kPatches,        ///< input of a convolution whose windows do not overlap, for each element read
+  kDecimate,       ///< input of a strided 1x1 convolution, for each element written
+  kDepthwise,      ///< depthwise layers on the vector units, for each multiply-accumulate
+  kDepthToSpace,   ///< output of a transposed convolution, for each element written
+  kClearBorder,    ///< zeros around a map for a window, for each block at its rim
+  kPackOperand,    ///< second operand of MatMul into the form of weights, for each element
+  kUnpackProduct,  ///< result of MatMul, for each element
   kOther
 };
 inline constexpr std::size_t kVectorTaskCount = static_cast<std::size_t>(VectorTask::kOther) + 1;
@@ -80,15 +87,16 @@ struct MatrixCost {
 struct LatencyConstants {
   std::array<VectorCost, kVectorTaskCount> vector;
   std::array<MatrixCost, kMatrixTaskCount> matrix;
-  double dma_bytes_per_cycle = 0.0;  ///< DDR to VTCM, one stream
-  double dma_issue_cycles = 0.0;     ///< of the scalar thread, for each transfer it starts
-  double dma_wait_cycles = 0.0;      ///< of the scalar thread, for each transfer it awaits
-  double spawn_cycles = 0.0;         ///< start and end of a task on the vector units
-  double start_cycles = 0.0;         ///< before the first operation and after the last
-  double prefetch_share = 0.0;       ///< part of VTCM that weights fetched ahead may fill
-  double serial_image_share = 0.0;   ///< of VTCM: larger images are laid out by all threads
-  double serial_map_share = 0.0;     ///< the same for inputs with many channels
-  double serial_output_share = 0.0;  ///< the same for outputs
+  double dma_bytes_per_cycle = 0.0;    ///< DDR to VTCM, one stream
+  double dma_issue_cycles = 0.0;       ///< of the scalar thread, for each transfer it starts
+  double dma_wait_cycles = 0.0;        ///< of the scalar thread, for each transfer it awaits
+  double spawn_cycles = 0.0;           ///< start and end of a task on the vector units
+  double start_cycles = 0.0;           ///< before the first operation and after the last
+  double prefetch_share = 0.0;         ///< part of VTCM that weights fetched ahead may fill
+  double serial_image_share = 0.0;     ///< of VTCM: larger images are laid out by all threads
+  double serial_map_share = 0.0;       ///< the same for inputs with many channels
+  double serial_output_share = 0.0;    ///< the same for outputs
+  double serial_channels_share = 0.0;  ///< the same for the step from NCHW to NHWC
   double vector_threads = 0.0;
   double cpu_elements_per_us = 0.0;  ///< operations on the CPU
   double cpu_transfer_us = 0.0;      ///< to the CPU and back

@@ -154,7 +154,9 @@ class Predictor {
         workload_, layout_, machine_.constants,
         {options_.io_on_device, options_.dlbc ? kCompressedShare : 1.0, machine_.vtcm_bytes});
     const Timeline timeline = schedule(workload_, work, machine_.constants, schedule_options());
-    const VtcmPlan plan = plan_vtcm(workload_, layout_, work, timeline, machine_.vtcm_bytes);
+    const VtcmPlan plan = plan_vtcm(workload_, layout_, work, timeline,
+                                    {machine_.vtcm_bytes, schedule_options().prefetch_bytes,
+                                     options_.dlbc ? kCompressedShare : 1.0});
     fill(work, timeline, plan);
     return std::move(prediction_);
   }
@@ -192,7 +194,11 @@ class Predictor {
     const double stretch = timeline.cycles > 0.0 ? 1.0 + spill_cycles / timeline.cycles : 1.0;
     for (std::size_t i = 0; i < work.size(); ++i) {
       add_operation(i, work[i], timeline.operations[i], plan.operations[i], stretch);
+      prediction_.vtcm.over_time.push_back(
+          {prediction_.operations.back().start_us, plan.operations[i].in_use_bytes});
     }
+    std::stable_sort(prediction_.vtcm.over_time.begin(), prediction_.vtcm.over_time.end(),
+                     [](const VtcmUse& a, const VtcmUse& b) { return a.start_us < b.start_us; });
   }
 
   void add_operation(std::size_t index, const OperationWork& work, const OperationTimes& times,
@@ -206,6 +212,7 @@ class Predictor {
     cost.ddr_read_bytes = work.ddr_read_bytes + vtcm.fill_bytes;
     cost.ddr_write_bytes = work.ddr_write_bytes + vtcm.spill_bytes;
     cost.vtcm_bytes = vtcm.in_use_bytes;
+    cost.tile = vtcm.tile;
     cost.bound = bound_of(operation, times);
     cost.utilization = utilization_of(operation, times, cost.bound, machine_);
     cost.start_us = us(times.start * stretch);

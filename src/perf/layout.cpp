@@ -24,8 +24,9 @@ bool works_on_maps(WorkKind kind) {
 }
 
 /// Keeps the layout of what it reads.
-bool keeps_layout(WorkKind kind) {
-  return kind != WorkKind::kReshape && kind != WorkKind::kMatMul &&
+bool keeps_layout(const Operation& operation) {
+  const WorkKind kind = operation.kind;
+  return operation.op != "Transpose" && kind != WorkKind::kReshape && kind != WorkKind::kMatMul &&
          kind != WorkKind::kFullyConnected && kind != WorkKind::kRecurrent;
 }
 
@@ -53,14 +54,14 @@ void Layout::mark_maps() {
     if (works_on_maps(operation.kind)) {
       mark(operation.inputs);
       mark(operation.outputs);
-    } else if (keeps_layout(operation.kind) && any_map(operation.inputs)) {
+    } else if (keeps_layout(operation) && any_map(operation.inputs)) {
       mark(operation.outputs);
     }
   }
   // What feeds a feature map without changing the layout is one, back to the graph's inputs.
   for (std::size_t i = workload_.operations.size(); i-- > 0;) {
     const Operation& operation = workload_.operations[i];
-    if (keeps_layout(operation.kind) && any_map(operation.outputs)) mark(operation.inputs);
+    if (keeps_layout(operation) && any_map(operation.outputs)) mark(operation.inputs);
   }
 }
 

@@ -9,6 +9,8 @@ namespace {
 constexpr std::int64_t kChannelBlock = 32;
 constexpr std::int64_t kChannelsOfEvent = 256;  ///< output channels of one strip
 constexpr std::int64_t kTransferUnit = 2048;    ///< bytes
+constexpr std::int64_t kTiledVtcm = 8 << 20;    ///< bytes
+constexpr std::int64_t kShortRow = 8;           ///< elements
 constexpr std::int64_t kImageChannels = 4;      ///< inputs with at most so many are images
 
 std::int64_t ceil_div(std::int64_t value, std::int64_t unit) {
@@ -120,7 +122,10 @@ class WorkBuilder {
   }
 
   // ---- borders of the graph
-  [[nodiscard]] double vtcm_bytes() const { return static_cast<double>(options_.vtcm_bytes); }
+  /// What a share of VTCM stands for; beyond 8 MB the vendor's compiler tiles as with 8 MB.
+  [[nodiscard]] double share_bytes(double share) const {
+    return share * static_cast<double>(std::min(options_.vtcm_bytes, kTiledVtcm));
+  }
 
   void add_input_boundaries() {
     for (const int index : operation_->inputs) {
@@ -144,21 +149,38 @@ class WorkBuilder {
     width_ = code_bits > 8 ? 1 : 0;
     const auto plain = static_cast<double>(elements);
     const Shape& shape = t.shape;
+    if (feeds_patches(index)) {
+      if (converts) vector(VectorTask::kQuantize, plain, 1, true);
+      width_ = saved;
+      return;
+    }
     const bool image = layout_.is_map(index) && shape[1] <= kImageChannels;
     const double blocks = image ? layout_.padded_elements(index) : channel_first_elements(index);
     const double block_bytes = blocks * (code_bits > 8 ? 2.0 : 1.0);
     const bool parallel =
-        block_bytes + 1.0 + (image ? 0.0 : plain * stored_bits / 8.0) >
-        (image ? constants_.serial_image_share : constants_.serial_map_share) * vtcm_bytes();
+        image ? block_bytes >= share_bytes(constants_.serial_image_share)
+              : block_bytes + plain * stored_bits / 8.0 > share_bytes(constants_.serial_map_share);
     const int count = parallel ? std::max(4, layout_.strips(index)) : 1;
-    if (converts) vector(VectorTask::kQuantize, plain, count, true);
+    if (image && parallel) vector(VectorTask::kSliceInput, plain, count, true);
+    if (converts) {
+      vector(VectorTask::kQuantize, plain, count, true);
+      if (shape.size() > 3 && shape.back() < kShortRow && shape.back() > 1) {
+        vector(VectorTask::kShortRows, plain, count, true);
+      }
+    }
     if (image) {
-      vector(VectorTask::kImageLayout, blocks, count, true);
+      vector(parallel ? VectorTask::kImageStrips : VectorTask::kImageLayout, blocks, count, true);
     } else {
       vector(VectorTask::kTile, blocks, count, true);
-      if (layout_.is_map(index)) vector(VectorTask::kChannelsLast, blocks, 1, true, true);
+      if (layout_.is_map(index)) add_channels_last(blocks, block_bytes, layout_.strips(index));
     }
     width_ = saved;
+  }
+
+  /// NCHW <-> NHWC in blocks: one task unless the value is too large for it.
+  void add_channels_last(double blocks, double block_bytes, int strips) {
+    const bool parallel = block_bytes > share_bytes(constants_.serial_channels_share);
+    vector(VectorTask::kChannelsLast, blocks, parallel ? std::max(4, strips) : 1, true, !parallel);
   }
 
   void add_output_boundaries() {
@@ -181,9 +203,9 @@ class WorkBuilder {
     const double blocks = channel_first_elements(index);
     const double bytes = static_cast<double>(elements) * (converts ? 4.0 : 1.0);
     const int count =
-        bytes > constants_.serial_output_share * vtcm_bytes() ? std::max(4, tiles(index)) : 1;
+        bytes > share_bytes(constants_.serial_output_share) ? std::max(4, tiles(index)) : 1;
     const bool is_map = layout_.is_map(index) && product(t.shape) > t.shape[0] * t.shape[1];
-    if (is_map) vector(VectorTask::kChannelsLast, blocks, 1, true, true);
+    if (is_map) add_channels_last(blocks, blocks * (code_bits > 8 ? 2.0 : 1.0), count);
     if (converts) {
       vector(VectorTask::kUntile, blocks, count, true);
       vector(VectorTask::kDequantize, static_cast<double>(elements), count, true);
@@ -199,6 +221,21 @@ class WorkBuilder {
     if (!layout_.is_map(index) || shape.size() < 4) return layout_.padded_elements(index);
     return static_cast<double>(shape[0] * shape[1] * ceil_div(shape[2], 8) * 8 *
                                ceil_div(shape[3], kChannelBlock) * kChannelBlock);
+  }
+
+  /// Windows that do not overlap: the first layer of a vision transformer.
+  static bool is_patch(const Operation& operation) {
+    return operation.kind == WorkKind::kConvolution && operation.kernel == operation.strides &&
+           product(operation.strides) >= 16;
+  }
+
+  /// The only reader of an image, behind its quantization, cuts it into patches.
+  [[nodiscard]] bool feeds_patches(int index) const {
+    const WorkTensor& t = tensor(index);
+    if (t.readers.size() != 1) return false;
+    const auto& reader = workload_.operations[static_cast<std::size_t>(t.readers.front())];
+    if (reader.kind == WorkKind::kConversion) return feeds_patches(reader.outputs.front());
+    return is_patch(reader);
   }
 
   static std::int64_t padded_transfer(std::int64_t bytes) {
@@ -234,30 +271,81 @@ class WorkBuilder {
         return vector(VectorTask::kMean, layout_.padded_elements(input()),
                       std::max(1, std::min(4, tiles(input()))), false, true);
       case WorkKind::kElementwise:
-        return vector(operation_->op == "Mul" ? VectorTask::kMultiply : VectorTask::kAdd, written,
-                      count);
+        return add_elementwise(written, count);
       case WorkKind::kActivation:
         return add_activation();
       case WorkKind::kDivision:
         return vector(VectorTask::kDivide, written, count);
       case WorkKind::kSoftmax:
-        return vector(VectorTask::kSoftmax, written, count);
+        return add_softmax(written, count);
       case WorkKind::kNormalization:
         return vector(VectorTask::kNormalize, written, count);
       case WorkKind::kResize:
         return vector(VectorTask::kResize, written, count);
       case WorkKind::kMover:
-        return vector(operation_->op == "Concat" ? VectorTask::kConcat : VectorTask::kMove, written,
-                      operation_->op == "Concat" ? layout_.strips(output()) : 1);
+        return add_mover(written);
       case WorkKind::kConversion:
         return vector(VectorTask::kConvert, written, count);
       case WorkKind::kReshape:
-        return vector(VectorTask::kReshape, written, 1, false, true);
+        return add_reshape();
       case WorkKind::kFree:
         return;
       case WorkKind::kOther:
         return vector(VectorTask::kOther, written, count);
     }
+  }
+
+  void add_softmax(double written, int count) {
+    const WorkTensor& out = tensor(output());
+    const std::int64_t row = out.shape.empty() ? 1 : std::max<std::int64_t>(1, out.shape.back());
+    const auto rows = static_cast<double>(out.elements() / row);
+    const VectorCost& cost = constants_.vector[static_cast<std::size_t>(VectorTask::kSoftmaxRows)];
+    vector(VectorTask::kSoftmax, written, count);
+    work_.stages.back().cycles += cost.per_element[width_] * rows;
+  }
+
+  void add_mover(double written) {
+    if (operation_->op != "Concat") return vector(VectorTask::kMove, written, 1);
+    if (!joins_blocks()) vector(VectorTask::kConcat, written, layout_.strips(output()));
+  }
+
+  /// A Concat of whole blocks of channels, or along an outer axis, is where its operands are
+  /// written to: nothing is copied.
+  [[nodiscard]] bool joins_blocks() const {
+    const Shape& out = tensor(output()).shape;
+    const std::size_t channels = layout_.is_map(output()) ? 1 : out.size() - 1;
+    for (const int index : operation_->inputs) {
+      const Shape& in = tensor(index).shape;
+      if (in.size() != out.size() || out.empty()) return false;
+      for (std::size_t axis = 0; axis < out.size(); ++axis) {
+        if (in[axis] == out[axis]) continue;
+        if (axis == channels && in[axis] % kChannelBlock != 0) return false;
+        if (axis != channels && axis != 0 && in[axis] % 8 != 0) return false;
+      }
+    }
+    return true;
+  }
+
+  void add_reshape() {
+    const Shape& in = tensor(input()).shape;
+    const bool spread = in.size() > 2 && in.back() * in[in.size() - 2] > 1;
+    const bool changes_layout = layout_.is_map(input()) != layout_.is_map(output()) && spread;
+    vector(changes_layout ? VectorTask::kReshape : VectorTask::kReshapeRows,
+           layout_.padded_elements(input()), 1, false, true);
+  }
+
+  void add_elementwise(double written, int count) {
+    if (operation_->op != "Mul") return vector(VectorTask::kAdd, written, count);
+    for (const int index : operation_->inputs) {
+      const int producer = tensor(index).producer;
+      if (producer < 0) continue;
+      const Operation& before = workload_.operations[static_cast<std::size_t>(producer)];
+      // x * sigmoid(x) is one table.
+      if (before.op == "Sigmoid" && is_gate(before)) {
+        return vector(VectorTask::kFunction, written, count);
+      }
+    }
+    vector(VectorTask::kMultiply, written, count);
   }
 
   /// A table of its own, or a part of the convolution in front of it.
@@ -266,17 +354,19 @@ class WorkBuilder {
     vector(VectorTask::kFunction, layout_.padded_elements(output()), tiles(output()));
   }
 
+  /// Its result multiplies its own operand, and nothing else reads it.
+  [[nodiscard]] bool is_gate(const Operation& sigmoid) const {
+    const WorkTensor& result = tensor(sigmoid.outputs.front());
+    if (result.readers.size() != 1 || sigmoid.inputs.empty()) return false;
+    const auto& next = workload_.operations[static_cast<std::size_t>(result.readers.front())];
+    return next.op == "Mul" && std::find(next.inputs.begin(), next.inputs.end(),
+                                         sigmoid.inputs.front()) != next.inputs.end();
+  }
+
   /// HardSwish and LeakyRelu of 8 bits behind a convolution, Sigmoid in front of x * sigmoid(x).
   [[nodiscard]] bool joins_producer() const {
     const WorkTensor& in = tensor(input());
-    if (operation_->op == "Sigmoid" && in.readers.size() == 2) {
-      for (const int reader : tensor(output()).readers) {
-        const auto& next = workload_.operations[static_cast<std::size_t>(reader)];
-        const bool same =
-            std::find(next.inputs.begin(), next.inputs.end(), input()) != next.inputs.end();
-        if (next.op == "Mul" && same) return true;
-      }
-    }
+    if (operation_->op == "Sigmoid" && is_gate(*operation_)) return true;
     if (in.producer < 0 || in.readers.size() != 1) return false;
     const Operation& producer = workload_.operations[static_cast<std::size_t>(in.producer)];
     return producer.kind == WorkKind::kConvolution &&
@@ -333,10 +423,7 @@ class WorkBuilder {
     if (shape.window > 1) work_.halo_tiles = 1;
     const bool dilated = std::any_of(operation_->dilations.begin(), operation_->dilations.end(),
                                      [](std::int64_t dilation) { return dilation > 1; });
-    if (stride() > 1 && shape.window > 1) {
-      vector(VectorTask::kSpaceToDepth, layout_.padded_elements(input()), tiles(input()));
-      return matrix(MatrixTask::kStrided, shape);
-    }
+    if (stride() > 1 && shape.window > 1) return add_strided(shape);
     if (stride() > 1) {
       vector(VectorTask::kDecimate,
              static_cast<double>(shape.blocks * 64) *
@@ -346,6 +433,25 @@ class WorkBuilder {
       add_border();
     }
     matrix(dilated ? MatrixTask::kDilated : MatrixTask::kDense, shape);
+  }
+
+  /// Elements of a stride become channels; then the window has no stride.
+  void add_strided(MatrixShape shape) {
+    const auto read = static_cast<double>(tensor(input()).elements());
+    const bool is_image = shape.in_channels <= kImageChannels;
+    if (is_patch(*operation_)) {
+      vector(VectorTask::kPatches, read, tiles(input()));
+    } else {
+      vector(is_image ? VectorTask::kImageToDepth : VectorTask::kSpaceToDepth,
+             layout_.padded_elements(input()), tiles(input()));
+    }
+    shape.in_channels *= stride();
+    shape.window = 1;
+    for (std::size_t axis = 0; axis < operation_->kernel.size(); ++axis) {
+      const std::int64_t step = axis < operation_->strides.size() ? operation_->strides[axis] : 1;
+      shape.window *= ceil_div(operation_->kernel[axis], step);
+    }
+    matrix(MatrixTask::kStrided, shape);
   }
 
   void add_depthwise() {
@@ -383,7 +489,8 @@ class WorkBuilder {
     MatrixShape shape;
     const std::int64_t rows = out.size() > 1 ? out[out.size() - 2] : 1;
     for (std::size_t axis = 0; axis + 2 < out.size(); ++axis) shape.strips *= out[axis];
-    shape.blocks = shape.strips * ceil_div(rows, 8);
+    // Eight rows share a block when their number allows it.
+    shape.blocks = shape.strips * ceil_div(rows, rows % 8 == 0 ? 64 : 8);
     shape.in_channels = in_channels;
     shape.out_channels = out.back();
     return shape;
@@ -400,6 +507,7 @@ class WorkBuilder {
       vector(VectorTask::kPackOperand, layout_.padded_elements(second), tiles(second), false, true);
     }
     matrix(MatrixTask::kDense, row_shape(tensor(output()).shape, tensor(input()).shape.back()));
+    vector(VectorTask::kUnpackProduct, layout_.padded_elements(output()), tiles(output()));
   }
 
   /// A fully connected step for each element of the sequence.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -37,6 +38,8 @@ struct OperationCost {
   std::int64_t ddr_read_bytes = 0;   ///< weights, graph inputs, refills
   std::int64_t ddr_write_bytes = 0;  ///< graph outputs, spills
   std::int64_t vtcm_bytes = 0;       ///< in use, by all, while it runs
+  /// Rows, columns and output channels computed at a time, so that a tile fits VTCM.
+  std::array<std::int64_t, 3> tile = {1, 1, 1};
   Bound bound = Bound::kNone;
   double utilization = 0.0;  ///< of the unit that bounds it, 0..1
   double start_us = 0.0;     ///< on the predicted time-line

@@ -40,6 +40,7 @@ class Scheduler {
     OperationTimes& times = timeline_.operations[index];
     const double weights_there = fetch(index);
     Ready input = inputs_of(index);
+    times.weights_there = weights_there;
     times.start = *std::min_element(input.begin(), input.end());
     int halo = work.halo_tiles;
     bool first_matrix = true;

@@ -15,6 +15,7 @@ struct OperationTimes {
   double matrix = 0.0;     ///< cycles of work
   double vector = 0.0;     ///< thread cycles of work, divided by the threads
   double dma = 0.0;
+  double weights_there = 0.0;        ///< when its weights and inputs are in VTCM
   double matrix_wait_for_dma = 0.0;  ///< the matrix unit stood still for its weights
 };
 
