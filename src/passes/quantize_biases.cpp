@@ -1,15 +1,17 @@
 #include "passes/quantize_biases.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "core/format.h"
 #include "graph/graph.h"
+#include "graph/subgraph.h"
+#include "runtime/session.h"
 
 namespace hexquant::passes {
 namespace {
@@ -36,25 +38,72 @@ std::optional<std::vector<double>> scales_of(const Graph& graph, const Node* nod
 
 /// Bias of a layer, and the scale of each of its codes.
 struct Bias {
+  const Node* layer = nullptr;
   Tensor values;
   std::vector<double> scales;
 };
 
+/// True if the value follows from constants alone.
+bool is_constant(const Graph& graph, const std::string& value) {
+  if (graph.find_initializer(value) != nullptr) return true;
+  const Node* node = graph.producer(value);
+  return node != nullptr && !node->has_subgraph() &&
+         std::all_of(node->inputs().begin(), node->inputs().end(), [&](const std::string& input) {
+           return input.empty() || is_constant(graph, input);
+         });
+}
+
+bool is_int32(const Graph& graph, const std::string& value) {
+  const Node* node = graph.producer(value);
+  if (!is_dequantize(node)) return false;
+  const Tensor* codes = graph.find_initializer(node->input(0));
+  return codes != nullptr && codes->dtype() == DType::kInt32;
+}
+
+/// A quantized layer whose bias is constant, but no int32 codes. Its values are still to come.
 std::optional<Bias> find_bias(const Graph& graph, const Node& node) {
   const bool is_layer = node.is("Conv") || node.is("ConvTranspose") || node.is("Gemm");
   if (!is_layer || node.float_attribute("beta", 1.0F) != 1.0F) return std::nullopt;
   if (node.float_attribute("alpha", 1.0F) != 1.0F) return std::nullopt;
-  const Tensor* bias = graph.find_initializer(node.input(kBias));
-  if (bias == nullptr || bias->dtype() != DType::kFloat32 || bias->rank() != 1) return std::nullopt;
+  const std::string& bias = node.input(kBias);
+  if (bias.empty() || is_int32(graph, bias) || !is_constant(graph, bias)) return std::nullopt;
   const auto data = scales_of(graph, graph.producer(node.input(0)));
   const auto weight = scales_of(graph, graph.producer(node.input(1)));
   if (!data || data->size() != 1 || !weight) return std::nullopt;
-  if (std::cmp_not_equal(weight->size(), 1) && std::cmp_not_equal(weight->size(), bias->size())) {
-    return std::nullopt;
-  }
-  Bias result{*bias, *weight};
+  Bias result{&node, {}, *weight};
   for (double& scale : result.scales) scale *= data->front();
   return result;
+}
+
+/// Computes the biases, and drops those of another form than one number an output.
+void read_values(const Graph& graph, std::vector<Bias>& biases) {
+  std::vector<std::string> names;
+  for (const Bias& bias : biases) {
+    const std::string& name = bias.layer->input(kBias);
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  if (names.empty()) return;
+  std::map<std::string, Tensor> values;
+  std::vector<std::string> computed;
+  for (const std::string& name : names) {
+    if (const Tensor* constant = graph.find_initializer(name)) {
+      values[name] = *constant;
+    } else {
+      computed.push_back(name);
+    }
+  }
+  if (!computed.empty()) {
+    runtime::SessionOptions options;
+    options.optimize = false;
+    const auto results =
+        runtime::Session(graph::extract_subgraph(graph, {}, computed), options, computed).run({});
+    for (std::size_t i = 0; i < computed.size(); ++i) values[computed[i]] = results[i];
+  }
+  for (Bias& bias : biases) bias.values = values.at(bias.layer->input(kBias));
+  std::erase_if(biases, [](const Bias& bias) {
+    return bias.values.dtype() != DType::kFloat32 || bias.values.rank() != 1 ||
+           (bias.scales.size() != 1 && std::ssize(bias.scales) != bias.values.size());
+  });
 }
 
 /// Codes of the bias; nothing when one does not fit.
@@ -96,22 +145,27 @@ std::string dequantized(Graph& graph, const Node& node, const Bias& bias,
 
 PassReport quantize_biases(Graph& graph) {
   PassReport report{"quantize_biases", {}, {}};
-  for (const Node* node : graph.node_list()) {
-    const auto bias = find_bias(graph, *node);
-    if (!bias) continue;
-    const auto codes = codes_of(*bias);
+  std::vector<Bias> biases;
+  for (const Node& node : graph.nodes()) {
+    if (auto bias = find_bias(graph, node)) biases.push_back(*std::move(bias));
+  }
+  read_values(graph, biases);
+  for (const Bias& bias : biases) {
+    const Node& layer = *bias.layer;
+    const auto codes = codes_of(bias);
     if (!codes) {
       report.findings.push_back(
-          {"bias-stays-float", Severity::kWarning, node->name(),
+          {"bias-stays-float", Severity::kWarning, layer.name(),
            format("bias '{}' does not fit 32-bit codes at the scale of data and weight",
-                  node->input(kBias)),
+                  layer.input(kBias)),
            "quantize the model again with wider weight scales"});
       continue;
     }
-    const std::string old = node->input(kBias);
-    graph.set_input(*node, kBias, dequantized(graph, *node, *bias, *codes));
-    if (graph.uses(old).empty() && !graph.is_output(old)) graph.erase_initializer(old);
-    report.applied_to.push_back(node->name());
+    const std::string old = layer.input(kBias);
+    graph.set_input(layer, kBias, dequantized(graph, layer, bias, *codes));
+    const bool unread = graph.uses(old).empty() && !graph.is_output(old);
+    if (unread && graph.find_initializer(old) != nullptr) graph.erase_initializer(old);
+    report.applied_to.push_back(layer.name());
   }
   return report;
 }
