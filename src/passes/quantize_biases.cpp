@@ -20,6 +20,8 @@ using graph::Graph;
 using graph::Node;
 
 constexpr std::size_t kBias = 2;
+/// A product of two scales in float32, in either order of rounding.
+constexpr double kSameScale = 1e-5;
 
 bool is_dequantize(const Node* node) {
   return node != nullptr && node->op_type() == "DequantizeLinear" &&
@@ -53,25 +55,38 @@ bool is_constant(const Graph& graph, const std::string& value) {
          });
 }
 
-bool is_int32(const Graph& graph, const std::string& value) {
+/// True for int32 codes under these scales, as layers compute their sums.
+bool has_sum_codes(const Graph& graph, const std::string& value,
+                   const std::vector<double>& scales) {
   const Node* node = graph.producer(value);
-  if (!is_dequantize(node)) return false;
+  const auto stored = scales_of(graph, node);
+  if (!stored || stored->empty()) return false;
   const Tensor* codes = graph.find_initializer(node->input(0));
-  return codes != nullptr && codes->dtype() == DType::kInt32;
+  if (codes == nullptr || codes->dtype() != DType::kInt32) return false;
+  if (stored->size() != 1 && scales.size() != 1 && stored->size() != scales.size()) return false;
+  const std::size_t count = std::max(stored->size(), scales.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    const double own = (*stored)[stored->size() == 1 ? 0 : i];
+    const double wanted = scales[scales.size() == 1 ? 0 : i];
+    if (!(std::abs(own - wanted) <= kSameScale * wanted)) return false;
+  }
+  return true;
 }
 
-/// A quantized layer whose bias is constant, but no int32 codes. Its values are still to come.
+/// A quantized layer whose bias is constant, but not int32 codes under its own scales. Its values
+/// are still to come.
 std::optional<Bias> find_bias(const Graph& graph, const Node& node) {
   const bool is_layer = node.is("Conv") || node.is("ConvTranspose") || node.is("Gemm");
   if (!is_layer || node.float_attribute("beta", 1.0F) != 1.0F) return std::nullopt;
   if (node.float_attribute("alpha", 1.0F) != 1.0F) return std::nullopt;
   const std::string& bias = node.input(kBias);
-  if (bias.empty() || is_int32(graph, bias) || !is_constant(graph, bias)) return std::nullopt;
+  if (bias.empty() || !is_constant(graph, bias)) return std::nullopt;
   const auto data = scales_of(graph, graph.producer(node.input(0)));
   const auto weight = scales_of(graph, graph.producer(node.input(1)));
   if (!data || data->size() != 1 || !weight) return std::nullopt;
   Bias result{&node, {}, *weight};
   for (double& scale : result.scales) scale *= data->front();
+  if (has_sum_codes(graph, bias, result.scales)) return std::nullopt;
   return result;
 }
 

@@ -6,9 +6,10 @@
 namespace hexquant::passes {
 
 /// In a QDQ model, gives layers whose data and weight are dequantized codes, but whose bias is
-/// float, or has codes of another type, an int32 bias: scale = data scale * weight scale (per
-/// output channel where the weight has one), code = round_half_even(bias / scale). The bias moves
-/// by at most half a scale, which is far below one step of the output.
+/// float, or has codes of another type or scale (of the layer that it is shared with), an int32
+/// bias: scale = data scale * weight scale (per output channel where the weight has one), code =
+/// round_half_even(bias / scale). The bias moves by at most half a scale, which is far below one
+/// step of the output.
 ///
 /// Acts on Conv, ConvTranspose and Gemm (beta 1) with constant scales and zero points. A bias whose
 /// codes do not fit 32 bits stays, with a finding. Quantizers leave biases

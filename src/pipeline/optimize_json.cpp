@@ -20,7 +20,8 @@ Json cost_json(const ModelCost& cost) {
           {"vendor_us", optional_json(cost.vendor_us)},
           {"predicted_ddr_bytes", optional_json(cost.predicted_ddr_bytes)},
           {"vendor_ddr_bytes", optional_json(cost.vendor_ddr_bytes)},
-          {"traffic_bytes", cost.traffic_bytes}};
+          {"traffic_bytes", cost.traffic_bytes},
+          {"fused_traffic_bytes", cost.fused_traffic_bytes}};
 }
 
 Json encoding_json(const std::optional<passes::BorderEncoding>& encoding) {
@@ -76,6 +77,7 @@ Json to_json(const OptimizeResult& result) {
   return {{"quantized", result.is_quantized},
           {"rewrites", std::move(rewrites)},
           {"before", cost_json(result.before)},
+          {"prepared", cost_json(result.prepared)},
           {"after", cost_json(result.after)},
           {"npu_fusions",
            {{"places", result.fused}, {"traffic_bytes", result.after.fused_traffic_bytes}}},

@@ -126,6 +126,27 @@ TEST(QuantizeBiases, BiasesThatWereQuantizedLikeActivationsAreComputed) {
   test::expect_same_outputs(original, graph, 3.0 * 0.01 * 0.02 / 2 + 1e-6);
 }
 
+TEST(QuantizeBiases, CodesUnderTheScaleOfAnotherLayerAreNotTheirs) {
+  Layer layer;
+  layer.per_channel = false;
+  layer.float_output = true;
+  Graph original = qdq_conv(layer);
+  // 0.5, -0.25, 0.125 under a scale that is twice this layer's.
+  original.add_initializer(
+      "bq", Tensor::from<std::int32_t>({3}, std::vector<std::int32_t>{1250, -625, 312}));
+  original.add_initializer("bs", Tensor::scalar(2.0F * kDataScale * layer.weight_scale));
+  const graph::Node& conv = *original.producer("y");
+  original.insert_before(conv, {"DequantizeLinear", {"bq", "bs"}, {"bd"}, {}, "bD"});
+  original.set_input(conv, 2, "bd");
+  original.sort();
+  Graph graph = original;
+  EXPECT_EQ(quantize_biases(graph).applied_to, std::vector<std::string>{"conv"});
+  const graph::Node& bias = *graph.producer(graph.producer("y")->input(2));
+  EXPECT_EQ(graph.find_initializer(bias.input(0))->data<std::int32_t>()[0], 2500);
+  graph.sort();
+  test::expect_same_outputs(original, graph, 1e-5);
+}
+
 TEST(QuantizeBiases, LeavesFloatLayersAlone) {
   Layer layer;
   layer.shared = false;
