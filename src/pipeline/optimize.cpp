@@ -27,6 +27,7 @@
 #include "passes/remove_dead_code.h"
 #include "passes/replace_cpu_ops.h"
 #include "passes/space_to_depth_stem.h"
+#include "pipeline/analyze_model.h"
 #include "pipeline/channel_last.h"
 #include "pipeline/htp_model.h"
 #include "pipeline/kept_samples.h"
@@ -105,7 +106,7 @@ class Optimizer {
         progress_(progress),
         original_(read(request)),
         target_(target::load_target(request.soc)),
-        meter_(target_, request.estimate, {}, threads, progress) {
+        meter_(target_, request.estimate, predictor(), threads, progress) {
     result_.is_quantized = is_quantized(original_);
     check_request();
     open_data();
@@ -132,6 +133,13 @@ class Optimizer {
     Graph graph = formats::read_onnx(request.model);
     passes::fix_input_shapes(graph, request.input_shapes);
     return graph;
+  }
+
+  [[nodiscard]] PredictCost predictor() const {
+    return [this](const Graph& form) -> std::optional<std::pair<double, std::int64_t>> {
+      const perf::Prediction prediction = analyze_graph(form, target_, {}).prediction;
+      return std::pair{prediction.time_us.value, prediction.ddr_bytes};
+    };
   }
 
   void check_request() const {
