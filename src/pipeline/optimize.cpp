@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <random>
 #include <utility>
 
 #include "core/file_io.h"
@@ -32,6 +31,7 @@
 #include "pipeline/htp_model.h"
 #include "pipeline/kept_samples.h"
 #include "pipeline/optimize_check.h"
+#include "pipeline/optimize_samples.h"
 #include "pipeline/quantize_pipeline.h"
 
 namespace hexquant::pipeline {
@@ -44,7 +44,6 @@ using passes::PassReport;
 constexpr std::int64_t kRandomSamples = 4;
 /// Samples that forms of the model are quantized with for their cost.
 constexpr std::int64_t kCostSamples = 2;
-constexpr std::int64_t kImageRank = 4;
 
 [[noreturn]] void refuse(const std::string& message) {
   throw Error(ErrorCode::kInvalidArgument, message);
@@ -62,33 +61,6 @@ void check_names(const std::vector<std::string>& names, const char* option) {
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-/// An input that holds an image, and the axis of its channels.
-struct ImageInput {
-  std::string name;
-  std::int64_t channel_axis = 1;
-};
-
-/// Float inputs of rank 4 that lead to convolutions and the like, directly (NCHW) or behind a
-/// Transpose (NHWC).
-std::vector<ImageInput> image_inputs(const Graph& graph) {
-  std::vector<ImageInput> images;
-  for (const std::string& input : graph.inputs()) {
-    const graph::ValueType* type = graph.find_type(input);
-    if (type == nullptr || !type->shape || std::ssize(*type->shape) != kImageRank) continue;
-    if (reaches_spatial_node(graph, input)) {
-      images.push_back({input, 1});
-      continue;
-    }
-    const Node* reader = graph.single_consumer(input);
-    const bool is_nhwc =
-        reader != nullptr && reader->is("Transpose") &&
-        reader->ints_attribute("perm", {}) == std::vector<std::int64_t>{0, 3, 1, 2} &&
-        reaches_spatial_node(graph, reader->output());
-    if (is_nhwc) images.push_back({input, kImageRank - 1});
-  }
-  return images;
 }
 
 /// Gain of one step, added to what the rewrite gained before; nothing when a figure is missing.
@@ -162,7 +134,9 @@ class Optimizer {
       preprocess_ = data::read_preprocess(request_.data.preprocess);
     }
     if (request_.data.sources.empty()) {
-      random_ = random_samples();
+      random_ =
+          random_samples(original_, kRandomSamples, request_.seed,
+                         request_.uint8_input ? std::optional(normalization()) : std::nullopt);
       dataset_ = std::make_unique<KeptSamples>(random_);
     } else {
       dataset_ =
@@ -171,61 +145,6 @@ class Optimizer {
     for (std::int64_t i = 0; i < std::min(dataset_->size(), kCostSamples); ++i) {
       feeds_.push_back(dataset_->load(i));
     }
-  }
-
-  /// Levels as a camera gives them, through the preprocessing, for images that become levels;
-  /// standard normal numbers elsewhere; integers 0 and 1.
-  [[nodiscard]] std::vector<runtime::Feeds> random_samples() const {
-    Graph fixed = original_;
-    fix_dimensions(fixed, {});
-    std::mt19937_64 random(request_.seed + 1);
-    std::vector<runtime::Feeds> samples(kRandomSamples);
-    for (runtime::Feeds& sample : samples) {
-      for (const std::string& input : fixed.inputs()) {
-        const graph::ValueType& type = *fixed.find_type(input);
-        sample[input] = random_tensor(input, type.dtype, *type.fixed_shape(), random);
-      }
-    }
-    return samples;
-  }
-
-  [[nodiscard]] Tensor random_tensor(const std::string& input, DType dtype, const Shape& shape,
-                                     std::mt19937_64& random) const {
-    Tensor tensor(dtype, shape);
-    const auto images = image_inputs(original_);
-    const auto image = std::find_if(images.begin(), images.end(),
-                                    [&](const ImageInput& one) { return one.name == input; });
-    if (dtype == DType::kFloat32 && request_.uint8_input && image != images.end()) {
-      const passes::Normalization norm = normalization();
-      std::int64_t inner = 1;
-      for (std::int64_t axis = image->channel_axis + 1; axis < tensor.rank(); ++axis) {
-        inner *= shape[static_cast<std::size_t>(axis)];
-      }
-      const std::int64_t channels = shape[static_cast<std::size_t>(image->channel_axis)];
-      std::int64_t i = 0;
-      for (float& value : tensor.mutable_data<float>()) {
-        const auto channel = static_cast<std::size_t>(i++ / inner % channels);
-        const double mean = norm.mean[norm.mean.size() == 1 ? 0 : channel];
-        const double std = norm.std[norm.std.size() == 1 ? 0 : channel];
-        value = static_cast<float>((static_cast<double>(random() % 256U) - mean) / std);
-      }
-    } else if (dtype == DType::kFloat32) {
-      // Twelve uniform numbers: the same on every platform, unlike std::normal_distribution.
-      for (float& value : tensor.mutable_data<float>()) {
-        double sum = -6.0;
-        for (int k = 0; k < 12; ++k) sum += static_cast<double>(random() % 65536U) / 65536.0;
-        value = static_cast<float>(sum);
-      }
-    } else if (dtype == DType::kInt64) {
-      for (std::int64_t& value : tensor.mutable_data<std::int64_t>()) {
-        value = static_cast<std::int64_t>(random() % 2U);
-      }
-    } else if (dtype == DType::kUInt8) {
-      for (std::uint8_t& value : tensor.mutable_data<std::uint8_t>()) {
-        value = static_cast<std::uint8_t>(random() % 256U);
-      }
-    }
-    return tensor;
   }
 
   [[nodiscard]] passes::Normalization normalization() const {
@@ -430,7 +349,7 @@ class Optimizer {
         changed.mean = {0.0F};
         changed.std = {1.0F};
       }
-      const bool channel_last = change.channel_last || change.channel_axis == kImageRank - 1;
+      const bool channel_last = change.channel_last || change.channel_axis != 1;
       changed.layout = channel_last ? data::ImageLayout::kNhwc : data::ImageLayout::kNchw;
       result_.preprocess = data::preprocess_json(changed);
     }

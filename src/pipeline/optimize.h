@@ -70,8 +70,8 @@ struct OptimizeResult {
   graph::Graph graph;
   bool is_quantized = false;
   std::vector<RewriteResult> rewrites;  ///< those that applied, in order
-  ModelCost before;    ///< as it stands
-  ModelCost prepared;  ///< after the passes that `quantize` runs by itself
+  ModelCost before;                     ///< as it stands
+  ModelCost prepared;                   ///< after the passes that `quantize` runs by itself
   ModelCost after;
   std::vector<std::string> fused;  ///< values inside operations that the NPU runs as one
   BorderChanges borders;
