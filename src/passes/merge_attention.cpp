@@ -170,10 +170,15 @@ bool bypass_all(Graph& graph, const std::vector<const Node*>& factors) {
   return all;
 }
 
+/// Elements of one sample: a free dimension counts as one.
 double elements(const Graph& graph, const std::string& value) {
   const graph::ValueType* type = graph.find_type(value);
-  const auto shape = type == nullptr ? std::nullopt : type->fixed_shape();
-  return shape ? static_cast<double>(element_count(*shape)) : INFINITY;
+  if (type == nullptr || !type->shape) return INFINITY;
+  double count = 1.0;
+  for (const graph::Dim& dim : *type->shape) {
+    if (dim.is_fixed()) count *= static_cast<double>(dim.value);
+  }
+  return count;
 }
 
 /// One Mul in the place of several, or a smaller one. @return false when there is nothing to gain

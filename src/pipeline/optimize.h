@@ -61,6 +61,7 @@ struct OptimizeCheck {
   /// Demanded: see optimize_tolerance in optimize_check.h; absent = the function was changed on
   /// request.
   std::optional<double> min_sqnr_db;
+  std::optional<double> enough_max_abs;  ///< a difference up to this is enough instead
   std::optional<double> min_agreement;
 
   [[nodiscard]] bool passed() const;

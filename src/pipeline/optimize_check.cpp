@@ -34,6 +34,7 @@ void set_demands(OptimizeCheck& check, Closeness closeness) {
   switch (closeness) {
     case Closeness::kRounding:
       check.min_sqnr_db = kRoundingSqnrDb;
+      check.enough_max_abs = kRoundingMaxAbs;
       break;
     case Closeness::kBorder:
       check.min_sqnr_db = kBorderSqnrDb;
@@ -51,7 +52,8 @@ void set_demands(OptimizeCheck& check, Closeness closeness) {
 
 bool OptimizeCheck::passed() const {
   // Written so that NaN fails.
-  if (min_sqnr_db && !(sqnr_db >= *min_sqnr_db)) return false;
+  const bool is_tiny = enough_max_abs && !std::isnan(sqnr_db) && max_abs <= *enough_max_abs;
+  if (min_sqnr_db && !is_tiny && !(sqnr_db >= *min_sqnr_db)) return false;
   return !min_agreement || agreement >= *min_agreement;
 }
 

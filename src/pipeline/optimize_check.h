@@ -21,6 +21,9 @@ enum class Closeness {
 /// Float sums in another order: networks of 50 layers measured 95 to 130 dB; below 60 dB something
 /// else than rounding is at work.
 inline constexpr double kRoundingSqnrDb = 60.0;
+/// ... unless all outputs are as small as the rounding of a number near 1: a detector that sees
+/// nothing answers 1e-7.
+inline constexpr double kRoundingMaxAbs = 1e-6;
 /// One code in some hundred falls to the other side.
 inline constexpr double kCodesSqnrDb = 25.0;
 /// Levels that are off by up to a tenth at the border only.

@@ -58,6 +58,7 @@ Json check_json(const OptimizeCheck& check) {
           {"sqnr_db", number_json(check.sqnr_db)},
           {"agreement", number_json(check.agreement)},
           {"min_sqnr_db", optional_json(check.min_sqnr_db)},
+          {"enough_max_abs", optional_json(check.enough_max_abs)},
           {"min_agreement", optional_json(check.min_agreement)},
           {"passed", check.passed()}};
 }

@@ -22,6 +22,7 @@ struct Form {
   bool joint = false;            ///< q and k are halves of one projection
   bool mask = true;
   bool open = false;  ///< the scaled scores are an output too
+  std::int64_t batch = 1;
 };
 
 std::string project(PatternBuilder& b, unsigned seed, bool bias, std::int64_t outputs = kWidth) {
@@ -30,12 +31,12 @@ std::string project(PatternBuilder& b, unsigned seed, bool bias, std::int64_t ou
 }
 
 std::string heads(PatternBuilder& b, const std::string& value, const Ints& perm) {
-  const std::string split = b.op("Reshape", {value, b.constant(test::ints({1, 6, 2, 4}))});
+  const std::string split = b.op("Reshape", {value, b.constant(test::ints({0, 6, 2, 4}))});
   return b.op("Transpose", {split}, {{"perm", perm}});
 }
 
 graph::Graph attention(const Form& form) {
-  PatternBuilder b({1, 6, kWidth});
+  PatternBuilder b({form.batch, 6, kWidth});
   std::string q_source = form.joint ? "" : project(b, 10, form.bias);
   std::string k_source = form.joint ? "" : project(b, 20, form.bias);
   if (form.joint) {
@@ -96,6 +97,18 @@ TEST(MergeAttention, AJointProjectionKeepsOneFactor) {
   form.scale_operands = true;
   form.score_op = "";
   EXPECT_EQ(factors(expect_applied(attention(form), merge_attention)), 1);
+}
+
+TEST(MergeAttention, AFactorMovesToTheSmallerTensor) {
+  // 6 x 4 numbers of q instead of 6 x 6 scores, whatever the batch.
+  for (const std::int64_t batch : {1, -1}) {
+    Form form;
+    form.joint = true;
+    form.batch = batch;
+    const graph::Graph changed = expect_applied(attention(form), merge_attention);
+    EXPECT_EQ(factors(changed), 1);
+    EXPECT_EQ(test::count_nodes(changed, "Div"), 0);
+  }
 }
 
 TEST(MergeAttention, LeavesOtherThingsAlone) {

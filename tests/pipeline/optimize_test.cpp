@@ -112,6 +112,14 @@ TEST(OptimizeCheck, NanNeverPasses) {
   EXPECT_TRUE(check.passed());
   check.min_agreement = 0.995;
   EXPECT_FALSE(check.passed());
+  check.agreement = 1.0;
+  check.sqnr_db = 50.0;
+  EXPECT_FALSE(check.passed());
+  check.max_abs = 1e-7;
+  check.enough_max_abs = 1e-6;
+  EXPECT_TRUE(check.passed()) << "outputs near zero: nothing but rounding";
+  check.sqnr_db = std::nan("");
+  EXPECT_FALSE(check.passed());
 }
 
 class OptimizeModel : public testing::Test {
