@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
   cli::add_setup_command(program, context);
   cli::add_encodings_command(program, context);
   cli::add_convert_command(program, context);
+  cli::add_optimize_command(program, context);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -15,6 +15,7 @@
 #include "passes/propagate_shapes.h"
 #include "passes/recognise_gelu.h"
 #include "passes/recognise_hard_swish.h"
+#include "passes/recognise_integer_input.h"
 #include "passes/recognise_layer_norm.h"
 #include "passes/recognise_rms_norm.h"
 #include "passes/remove_dead_code.h"
@@ -70,17 +71,34 @@ void fill_output_types(graph::Graph& graph, const OutputTypes& declared) {
 
 }  // namespace
 
+const std::vector<std::string>& prepare_rewrites() {
+  static const std::vector<std::string> names = {"fold_identity",           "fold_constants",
+                                                 "recognise_integer_input", "fold_pad",
+                                                 "fold_neutral_arithmetic", "recognise_layer_norm",
+                                                 "recognise_rms_norm",      "recognise_gelu",
+                                                 "recognise_hard_swish",    "replace_division",
+                                                 "fold_batch_norm",         "fold_matmul_add",
+                                                 "separate_shared_weights"};
+  return names;
+}
+
 std::vector<PassReport> prepare(graph::Graph& graph, const PrepareOptions& options) {
   std::vector<PassReport> reports;
   const auto note = [&](PassReport report) {
+    const bool changed = !report.applied_to.empty();
+    if (changed && options.after_pass) options.after_pass(report, graph);
     reports.push_back(std::move(report));
-    return !reports.back().applied_to.empty();
+    return changed;
+  };
+  /// A pass that may be left out.
+  const auto run = [&](const char* name, PassReport (*pass)(graph::Graph&)) {
+    return !options.skip.contains(name) && note(pass(graph));
   };
   const OutputTypes outputs = declared_outputs(graph);
   note(fix_input_shapes(graph, options.input_shapes));
   note(remove_dead_code(graph));
-  note(fold_identity(graph));
-  note(fold_constants(graph));
+  run("fold_identity", fold_identity);
+  run("fold_constants", fold_constants);
 
   // The less shape arithmetic, the less must be measured.
   note(declare_shapes(graph));
@@ -90,22 +108,23 @@ std::vector<PassReport> prepare(graph::Graph& graph, const PrepareOptions& optio
   note(complete_shapes(graph, options.example));
   note(propagate_shapes(graph));
   // A no-op that goes may bring two others together.
-  while (note(fold_identity(graph))) note(complete_shapes(graph, options.example));
+  while (run("fold_identity", fold_identity)) note(complete_shapes(graph, options.example));
 
-  note(fold_pad(graph));
-  note(fold_neutral_arithmetic(graph));
+  run("recognise_integer_input", recognise_integer_input);
+  run("fold_pad", fold_pad);
+  run("fold_neutral_arithmetic", fold_neutral_arithmetic);
   // Recognisers first: folding would take the Add(3) of a HardSwish, or the scale of an RMSNorm,
   // into the layer beside it.
-  if (options.recognise_layer_norm) note(recognise_layer_norm(graph));
-  if (options.recognise_rms_norm) note(recognise_rms_norm(graph));
-  note(recognise_gelu(graph));
-  note(recognise_hard_swish(graph));
-  note(replace_division(graph));
+  if (options.recognise_layer_norm) run("recognise_layer_norm", recognise_layer_norm);
+  if (options.recognise_rms_norm) run("recognise_rms_norm", recognise_rms_norm);
+  run("recognise_gelu", recognise_gelu);
+  run("recognise_hard_swish", recognise_hard_swish);
+  run("replace_division", replace_division);
   // Twice: a factor may stand between MatMul and Add, and a shift may need the bias of the Gemm.
-  note(fold_batch_norm(graph));
-  note(fold_matmul_add(graph));
-  note(fold_batch_norm(graph));
-  note(separate_shared_weights(graph));
+  run("fold_batch_norm", fold_batch_norm);
+  run("fold_matmul_add", fold_matmul_add);
+  run("fold_batch_norm", fold_batch_norm);
+  run("separate_shared_weights", separate_shared_weights);
 
   note(remove_dead_code(graph));
   note(complete_shapes(graph, options.example));

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,13 +23,20 @@ struct PrepareOptions {
   /// Whether decomposed normalizations become one node.
   bool recognise_layer_norm = true;
   bool recognise_rms_norm = true;
+  /// Names of passes that are left out; those that only find out shapes always run.
+  std::set<std::string> skip = {};
+  /// Called with the graph behind every pass that changed something.
+  std::function<void(const PassReport&, const graph::Graph&)> after_pass = {};
 };
+
+/// The passes of prepare() that rewrite the model, by name, in order: what `skip` may hold.
+[[nodiscard]] const std::vector<std::string>& prepare_rewrites();
 
 /// Brings a float graph into the form that planning expects, keeping its function:
 /// opset raised, constants and Identity folded, shapes known (graph types set for every value),
 /// shape arithmetic removed where dimensions are fixed, Pad and BatchNormalization folded,
-/// LayerNorm / RMSNorm / GELU / HardSwish recognised, shared weights separated, dead code removed.
-/// The visible, ordered list of passes. @throws Error(kInvalidModel)
+/// uint8 inputs taken as codes, LayerNorm / RMSNorm / GELU / HardSwish recognised, shared weights
+/// separated, dead code removed. The visible, ordered list of passes. @throws Error(kInvalidModel)
 [[nodiscard]] std::vector<PassReport> prepare(graph::Graph& graph, const PrepareOptions& options);
 
 }  // namespace hexquant::passes

@@ -9,6 +9,7 @@
 #include "calibrate/encode_activations.h"
 #include "core/parallel.h"
 #include "graph/linear_layer.h"
+#include "pipeline/kept_samples.h"
 #include "pipeline/layer_steps.h"
 #include "pipeline/round_weights.h"
 #include "quant/insert_qdq.h"
@@ -20,24 +21,6 @@ namespace {
 using graph::Graph;
 using graph::LinearLayer;
 using quant::QuantPlan;
-
-/// Samples in memory.
-class KeptSamples final : public data::Dataset {
- public:
-  explicit KeptSamples(const std::vector<runtime::Feeds>& feeds) : feeds_(feeds) {}
-  [[nodiscard]] std::int64_t size() const override {
-    return static_cast<std::int64_t>(feeds_.size());
-  }
-  [[nodiscard]] data::Sample load(std::int64_t index) const override {
-    return feeds_[static_cast<std::size_t>(index)];
-  }
-  [[nodiscard]] std::string describe(std::int64_t index) const override {
-    return "sample " + std::to_string(index);
-  }
-
- private:
-  const std::vector<runtime::Feeds>& feeds_;
-};
 
 /// Positions of each sample: for a search, and for means (bias correction) alone.
 constexpr std::int64_t kSearchColumns = 64;

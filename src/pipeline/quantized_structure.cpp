@@ -46,8 +46,11 @@ graph::Graph quantized_structure(const graph::Graph& graph, const quant::QuantPl
   quant::EncodingTable encodings;
   for (const auto& [name, policy] : plan.tensors) {
     const Tensor* constant = graph.find_initializer(name);
+    // Given numbers are form: a uint8 graph input is read through just these.
     encodings.tensors[name] =
-        placeholder(policy, constant == nullptr ? Shape{} : constant->shape());
+        policy.fixed_encoding
+            ? *policy.fixed_encoding
+            : placeholder(policy, constant == nullptr ? Shape{} : constant->shape());
   }
   for (const auto& [bias, source] : plan.biases) {
     const Tensor* values = graph.find_initializer(bias);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/format.h"
+#include "graph/integer_input.h"
 #include "plan/override_numbers.h"
 
 namespace hexquant::plan {
@@ -33,6 +34,15 @@ Range fixed_grid_range(const Range& range, const OperandFormat& format) {
     return {std::max(range.min, step - range.max), range.max - step};
   }
   return {range.min, range.max - std::ldexp(range.max - range.min, -bits)};
+}
+
+/// The encoding that the application feeds.
+Encoding encoding_of(const graph::IntegerInput& given) {
+  Encoding encoding;
+  encoding.type = given.type;
+  encoding.scale = {given.scale};
+  encoding.zero_point = {static_cast<std::int32_t>(given.zero_point)};
+  return encoding;
 }
 
 /// One place where an integer node reads a value, and the types it takes there; the first is best.
@@ -125,6 +135,10 @@ class ActivationPlanner {
     policy.strict = format.symmetric && context_.config.strict_symmetric();
     policy.unsigned_if_positive = format.symmetric && context_.config.unsigned_symmetric();
     policy.range_limits = group.limits;
+    if (const auto given = graph::integer_input(context_.graph, group.representative);
+        given && same(format, {given->type, false})) {
+      policy.fixed_encoding = encoding_of(*given);
+    }
     if (group.fixed_range) {
       OperandFormat grid = format;
       if (policy.unsigned_if_positive && group.fixed_range->min >= 0.0F) grid.symmetric = false;
@@ -180,6 +194,8 @@ class ActivationPlanner {
   }
 
   [[nodiscard]] OperandFormat unforced_format(const SharingGroup& group) const {
+    const auto given = graph::integer_input(context_.graph, group.representative);
+    if (given) return {given->type, false};
     if (group.producer_bits != 0) return unsigned_format(group.producer_bits);
     if (const int bits = table_bits(group); bits != 0) return unsigned_format(bits);
     const auto found = readers_.find(&group);

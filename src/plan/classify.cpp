@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/format.h"
+#include "graph/integer_input.h"
 #include "plan/pattern.h"
 #include "target/legality.h"
 
@@ -82,6 +83,7 @@ class Classifier {
     NodeChoice choice = requested(node, rule);
     const bool ignored = rule != nullptr && rule->role == OpRole::kIgnored;
     if (ignored || !touches_float(graph_, node) || is_constant_node(node)) return choice;
+    if (graph::integer_input(graph_, node.output())) return choice;
     if (const std::string wish = float_wish(node); !wish.empty()) {
       choice.handling = Handling::kFloat;
       choice.reason = format("kept float by {}", wish);

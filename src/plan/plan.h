@@ -57,6 +57,7 @@ struct PlanOptions {
 /// 4. A group carries an encoding when an integer node computes or reads one of its members.
 ///    Activations are unsigned and asymmetric. A reader that needs another type (16-bit second
 ///    operand of MatMul, another width) reads through an edge.
+///    A uint8 graph input (graph::integer_input) keeps the encoding that the application feeds.
 /// 5. Float constants that element-wise operations read carry the activation type (role kActivation
 ///    on an initializer: their own values give the range), and so do embedding tables, which share
 ///    the encoding of the gathered rows. Layer weights, biases and parameters of normalizations

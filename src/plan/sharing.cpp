@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "graph/integer_input.h"
+
 namespace hexquant::plan {
 namespace {
 
@@ -156,6 +158,8 @@ void Sharing::add_concat(const Node& node, const Fusions& fusions) {
 bool Sharing::may_join(std::size_t from, std::size_t to, const std::string& value,
                        const Range& range) const {
   if (from == to || !complete_.at(value)) return false;
+  // The application's encoding stays what it is.
+  if (graph::integer_input(context_.graph, groups_[from].representative)) return false;
   const TensorOverride* here = override_of(context_, groups_[from]);
   const TensorOverride* there = override_of(context_, groups_[to]);
   if (here != nullptr && there != nullptr && here->encoding != there->encoding) return false;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/format.h"
+#include "graph/integer_input.h"
 #include "hexquant/error.h"
 #include "quant/fake_quant.h"
 
@@ -41,6 +42,10 @@ class QdqWriter {
 
   /// Value -> QuantizeLinear -> DequantizeLinear -> readers.
   void quantize_value(const std::string& name, const Encoding& encoding) {
+    if (is_fed_so(name, encoding)) {
+      dequantized_[name] = name;
+      return;
+    }
     std::string source = name;
     std::string result = graph_.unique_name(name + "_DequantizeLinear_Output");
     redirect(name, result);
@@ -80,6 +85,13 @@ class QdqWriter {
   }
 
  private:
+  /// True if the value is a graph input of just these codes.
+  [[nodiscard]] bool is_fed_so(const std::string& name, const Encoding& encoding) const {
+    const auto given = graph::integer_input(graph_, name);
+    return given && encoding.type == given->type && encoding.granularity == Granularity::kTensor &&
+           encoding.scale[0] == given->scale && encoding.zero_point[0] == given->zero_point;
+  }
+
   struct Parameters {
     std::string scale;
     std::string zero_point;  ///< empty: int32 has none

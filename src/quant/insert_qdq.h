@@ -14,7 +14,9 @@ enum class CodeValues {
 /// The quantized model: `graph` with QuantizeLinear / DequantizeLinear pairs around every tensor of
 /// `encodings`. Weights become integer initializers with a DequantizeLinear, biases int32.
 ///
-/// Tensors that are graph outputs keep their name: the value before the pair is renamed
+/// A value that a DequantizeLinear makes of a uint8 graph input (graph::integer_input) is read as
+/// it is when its encoding is that node's own. Tensors that are graph outputs keep their name: the
+/// value before the pair is renamed
 /// `<name>_QuantizeLinear_Input`. Per-channel needs opset 13, 16 and 4 bits opset 21: below, the
 /// com.microsoft operators are used and that domain is imported. `graph` is not changed.
 /// @throws Error(kInternal) if an encoding names a value the graph does not have

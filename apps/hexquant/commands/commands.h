@@ -20,5 +20,6 @@ void add_granularity_command(CLI::App& program, CommandContext& context);
 void add_setup_command(CLI::App& program, CommandContext& context);
 void add_encodings_command(CLI::App& program, CommandContext& context);
 void add_convert_command(CLI::App& program, CommandContext& context);
+void add_optimize_command(CLI::App& program, CommandContext& context);
 
 }  // namespace hexquant::cli
