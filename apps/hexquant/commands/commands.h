@@ -14,6 +14,7 @@ void add_evaluate_command(CLI::App& program, CommandContext& context);
 void add_compile_command(CLI::App& program, CommandContext& context);
 void add_analyze_command(CLI::App& program, CommandContext& context);
 void add_advise_command(CLI::App& program, CommandContext& context);
+void add_profile_command(CLI::App& program, CommandContext& context);
 void add_info_command(CLI::App& program, CommandContext& context);
 void add_granularity_command(CLI::App& program, CommandContext& context);
 void add_setup_command(CLI::App& program, CommandContext& context);
