@@ -182,7 +182,11 @@ Json to_json(const ProfileResult& result) {
   for (const ProfileTable& table : result.profiles) json["profiles"].push_back(table_json(table));
   json["fallback"] = fallback_json(result.fallback);
   json["comparison"] = result.comparison ? comparison_json(*result.comparison) : Json(nullptr);
-  json["findings"] = findings_json(result.findings);
+  Findings findings = result.findings;
+  for (const ProfileTable& table : result.profiles) {
+    findings.insert(findings.end(), table.findings.begin(), table.findings.end());
+  }
+  json["findings"] = findings_json(findings);
   return json;
 }
 

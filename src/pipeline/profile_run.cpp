@@ -153,7 +153,6 @@ ProfileResult profile_run(const ProfileRequest& request) {
   for (ProfileTable& table : inputs.profiles) {
     profiling::sort_rows(table);
     add_malformed_findings(table);
-    result.findings.insert(result.findings.end(), table.findings.begin(), table.findings.end());
   }
   result.profiles = std::move(inputs.profiles);
   return result;

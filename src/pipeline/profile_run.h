@@ -51,7 +51,7 @@ struct ProfileResult {
   std::string model;
   Fallback fallback;
   std::optional<profiling::ProfileComparison> comparison;
-  Findings findings;  ///< of all profiles
+  Findings findings;  ///< that belong to no profile
 };
 
 /// Reads profiles of any format.

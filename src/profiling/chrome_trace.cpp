@@ -1,7 +1,6 @@
 #include "profiling/chrome_trace.h"
 
 #include <algorithm>
-#include <cmath>
 #include <unordered_set>
 
 #include "core/format.h"
@@ -127,7 +126,7 @@ class Reader {
   void add(const Interval& interval) {
     if (interval.phase != "X" || interval.qnn_name.empty()) return;
     const double end = interval.start + interval.duration;
-    if (!(interval.duration >= 0.0) || !std::isfinite(end)) {
+    if (!is_measurement(interval.duration) || !is_measurement(interval.start)) {
       builder_.malformed(0, interval.qnn_name, "an interval without a duration");
       return;
     }
@@ -138,7 +137,7 @@ class Reader {
     end_ = std::max(end_, end);
     ProfileRow& row = builder_.row({}, interval.qnn_name);
     row.value.add(interval.duration);
-    if (interval.critical >= 0.0) {
+    if (is_measurement(interval.critical)) {
       row.critical.add(interval.critical);
       has_critical_ = has_critical_ || interval.critical > 0.0;
     }

@@ -1,6 +1,7 @@
 #include "profiling/csv_table.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "core/format.h"
@@ -36,7 +37,7 @@ class Reader {
     has_timestamp_ = has_timestamp_ || row.timestamp != 0;
     if (starts_block(row)) flush();
     if (row.is_root()) root_ = row.identifier;
-    if (!row.time) return;
+    if (!row.time || !is_measurement(static_cast<double>(*row.time))) return;
     const auto op = operation_of(row);
     if (op) {
       ops_.push_back({*op, row});
@@ -52,7 +53,7 @@ class Reader {
   void finish(ProfileTable& table) {
     flush();
     builder_.finish();
-    if (graphs_.size() > 1) return;
+    if (graph_count_ > 1 || compilations_.size() > 1) return;
     for (ProfileRow& row : table.rows) row.graph.clear();
     for (ProfileTotal& total : table.totals) total.graph.clear();
   }
@@ -84,18 +85,44 @@ class Reader {
     });
   }
 
-  /// Name of the block's graph, by the first operation that is no border.
+  static bool is_border(const Operation& op) {
+    return op.id.qnn_name == "Input" || op.id.qnn_name == "Output";
+  }
+
+  /// The graph that one of the block's operations is known to belong to, or a new one.
   std::string graph_of_block() {
-    const auto first = std::find_if(ops_.begin(), ops_.end(), [](const Operation& op) {
-      return op.id.qnn_name != "Input" && op.id.qnn_name != "Output";
-    });
-    if (first == ops_.end()) return {};
-    const auto [place, is_new] = graphs_.emplace(first->id.qnn_name, graphs_.size() + 1);
-    return format("#{}", place->second);
+    std::size_t graph = 0;
+    for (const Operation& op : ops_) {
+      if (is_border(op)) continue;
+      const auto known = graph_of_op_.find(op.id.qnn_name);
+      if (known != graph_of_op_.end()) graph = known->second;
+      if (graph != 0) break;
+    }
+    if (graph == 0) {
+      if (std::all_of(ops_.begin(), ops_.end(), is_border)) return {};
+      graph = ++graph_count_;
+    }
+    for (const Operation& op : ops_) {
+      if (!is_border(op)) graph_of_op_.emplace(op.id.qnn_name, graph);
+    }
+    return format("#{}", graph);
+  }
+
+  /// The compilation of one graph. The provider writes earlier ones again after each further graph:
+  /// those repeats, equal to the microsecond, are dropped.
+  bool is_repeated_compilation() {
+    std::string key;
+    for (const Total& total : totals_) {
+      key += format("{}={};", total.row.identifier, *total.row.time);
+    }
+    return !compilations_.insert(std::move(key)).second;
   }
 
   void flush() {
-    const std::string graph = graph_of_block();
+    const bool is_compilation = !totals_.empty() && totals_.front().row.message == "FINALIZE";
+    if (is_compilation && is_repeated_compilation()) totals_.clear();
+    const std::string graph =
+        is_compilation ? format("#{}", compilations_.size()) : graph_of_block();
     for (const Operation& op : ops_) {
       ProfileRow& row = builder_.row(graph, op.id.qnn_name);
       if (row.value.count == 0) {
@@ -116,7 +143,9 @@ class Reader {
   ProfileBuilder builder_;
   std::vector<Operation> ops_;
   std::vector<Total> totals_;
-  std::map<std::string, std::size_t, std::less<>> graphs_;
+  std::map<std::string, std::size_t, std::less<>> graph_of_op_;
+  std::size_t graph_count_ = 0;
+  std::set<std::string> compilations_;
   std::string_view root_;
   bool has_timestamp_ = false;
 };

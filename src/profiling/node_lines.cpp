@@ -103,7 +103,8 @@ class Reader {
 
   void line(std::string_view line, std::int64_t number) {
     if (line.find(kExecute) == std::string_view::npos) return;
-    if (const auto node = match_node_line(line)) {
+    const auto node = match_node_line(line);
+    if (node && is_measurement(node->time_us)) {
       add_node(*node, line);
       return;
     }

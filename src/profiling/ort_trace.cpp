@@ -1,7 +1,6 @@
 #include "profiling/ort_trace.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/format.h"
 #include "core/json_scanner.h"
@@ -12,6 +11,7 @@ namespace {
 
 constexpr std::string_view kKernel = "_kernel_time";
 constexpr std::string_view kProvider = "ExecutionProvider";
+constexpr std::string_view kCompiledPart = "(compiled part)";
 constexpr std::string_view kRun = "model_run";
 
 struct Event {
@@ -59,15 +59,28 @@ std::string_view provider_name(std::string_view provider) {
   return provider;
 }
 
+/// The type of a part that a provider compiled ends in the hash of its graph:
+/// "QNN_6424225938512288789_2".
+bool is_compiled_part(std::string_view op) {
+  constexpr std::ptrdiff_t kHashDigits = 10;
+  std::ptrdiff_t digits = 0;
+  for (const char c : op) {
+    digits = c >= '0' && c <= '9' ? digits + 1 : 0;
+    if (digits == kHashDigits) return true;
+  }
+  return false;
+}
+
 void add_event(const Event& event, ProfileBuilder& builder) {
-  const bool is_kernel = event.category == "Node" && event.name.ends_with(kKernel);
+  const bool is_kernel = event.category == "Node" && event.name.ends_with(kKernel) &&
+                         event.name.size() > kKernel.size();
   if (!is_kernel && event.category != "Session") return;
-  if (!(event.duration_us >= 0.0) || !std::isfinite(event.duration_us)) {
+  if (!is_measurement(event.duration_us)) {
     builder.malformed(0, event.name, "an event without a duration");
   } else if (is_kernel) {
     ProfileRow& row = builder.row({}, event.name.substr(0, event.name.size() - kKernel.size()));
     row.value.add(event.duration_us);
-    if (row.op.empty()) row.op = event.op;
+    if (row.op.empty()) row.op = is_compiled_part(event.op) ? kCompiledPart : event.op;
     if (row.backend.empty()) row.backend = provider_name(event.provider);
   } else {
     builder.total("session", {}, event.name, "us").value.add(event.duration_us);

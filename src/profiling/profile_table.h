@@ -41,6 +41,13 @@ enum class ProfileUnit { kMicroseconds, kCycles };
 /// "us" or "cycles".
 [[nodiscard]] const char* profile_unit_name(ProfileUnit unit) noexcept;
 
+/// Whether a number can be a duration or a count of cycles: not negative, and small enough that
+/// sums of millions of them stay finite (10^15 us are 31 years).
+[[nodiscard]] constexpr bool is_measurement(double value) noexcept {
+  constexpr double kLargest = 1e15;
+  return value >= 0.0 && value <= kLargest;
+}
+
 /// Measurements of one thing.
 struct Samples {
   double total = 0.0;

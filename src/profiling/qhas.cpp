@@ -1,9 +1,7 @@
 #include "profiling/qhas.h"
 
 #include <algorithm>
-#include <cmath>
 
-#include "core/format.h"
 #include "core/json_scanner.h"
 #include "hexquant/error.h"
 
@@ -22,8 +20,7 @@ std::string_view unit_of(std::string_view key) {
 }
 
 std::int64_t bytes_of(double value) {
-  constexpr double kLargest = 9.0e18;
-  return static_cast<std::int64_t>(std::clamp(value, 0.0, kLargest));
+  return is_measurement(value) ? static_cast<std::int64_t>(value) : 0;
 }
 
 /// One element of `qnn_op_instances_nodes`.
@@ -104,7 +101,10 @@ class Reader {
       if (key == "htp_resources" && scanner.at_object()) {
         each_element(scanner, [&] { read_resource(scanner); });
       } else if (scanner.at_number()) {
-        builder_.total("summary", {}, key, unit_of(key)).value.add(scanner.number());
+        const double value = scanner.number();
+        if (is_measurement(value)) {
+          builder_.total("summary", {}, key, unit_of(key)).value.add(value);
+        }
       } else {
         scanner.skip();
       }
@@ -117,7 +117,8 @@ class Reader {
       if (key == "type" && scanner.at_string()) {
         unit.name = scanner.string();
       } else if (key == "cycles_used" && scanner.at_number()) {
-        unit.amount = std::max(scanner.number(), 0.0);
+        const double cycles = scanner.number();
+        if (is_measurement(cycles)) unit.amount = cycles;
       } else {
         scanner.skip();
       }
@@ -144,7 +145,8 @@ class Reader {
       } else if (key == "cycles") {
         operation.cycles = scanner.number();
       } else if (key.starts_with(kCriticalPrefix)) {
-        operation.critical = std::max(operation.critical, 0.0) + scanner.number();
+        const double cycles = scanner.number();
+        if (is_measurement(cycles)) operation.critical = std::max(operation.critical, 0.0) + cycles;
       } else if (key == "dram_read") {
         operation.dram_read = scanner.number();
       } else if (key == "dram_write") {
@@ -157,7 +159,7 @@ class Reader {
   }
 
   void add(const Operation& operation) {
-    if (operation.name.empty() || !(operation.cycles >= 0.0)) {
+    if (operation.name.empty() || !is_measurement(operation.cycles)) {
       builder_.malformed(0, operation.name, "an operation without name or cycles");
       return;
     }

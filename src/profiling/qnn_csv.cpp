@@ -63,6 +63,7 @@ std::optional<QnnCsvRowView> parse_row(std::string_view line, bool has_sources) 
   const auto stamp = integer_of<std::int64_t>(trimmed(*timestamp));
   row.time = integer_of<std::int64_t>(trimmed(*time));
   if (!stamp || (!row.time && trimmed(*time) != "UNKNOWN")) return std::nullopt;
+  if (row.time && *row.time < 0) return std::nullopt;
   row.timestamp = *stamp;
   row.message = trimmed(*message);
   row.unit = trimmed(*unit);
@@ -151,7 +152,7 @@ std::optional<QnnOpId> parse_op_id(std::string_view identifier) {
   const std::size_t at = identifier.rfind(kOpId);
   if (at == std::string_view::npos || at == 0) return std::nullopt;
   const auto op_id = integer_of<std::uint32_t>(identifier.substr(at + kOpId.size()));
-  if (!op_id) return std::nullopt;
+  if (!op_id || at == 1) return std::nullopt;
   // The character before is ':', or a blank for the borders of the graph.
   return QnnOpId{*op_id, identifier.substr(0, at - 1)};
 }

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cmath>
+
+#include "profiling/profile_table.h"
 
 namespace hexquant::profiling {
 namespace {
@@ -31,7 +32,7 @@ bool parse_value(std::string_view text, ValueLine& line) {
   if (figure.empty() || !is_digit(figure.front())) return false;
   const auto [stop, error] =
       std::from_chars(figure.data(), figure.data() + figure.size(), line.value);
-  if (error != std::errc{} || !std::isfinite(line.value)) return false;
+  if (error != std::errc{} || !is_measurement(line.value)) return false;
   line.unit = trim_blanks(figure.substr(static_cast<std::size_t>(stop - figure.data())));
   line.label = trim_blanks(text.substr(0, colon));
   return is_unit(line.unit) && !line.label.empty();
@@ -82,7 +83,8 @@ std::string_view operation_name(std::string_view label) {
   const bool is_id =
       label.find_first_not_of("0123456789", at + kOpId.size()) == std::string_view::npos;
   if (!is_id || (label[at - 1] != ':' && label[at - 1] != ' ')) return label;
-  return trim_blanks(label.substr(0, at - 1));
+  const std::string_view name = trim_blanks(label.substr(0, at - 1));
+  return name.empty() ? label : name;
 }
 
 }  // namespace hexquant::profiling

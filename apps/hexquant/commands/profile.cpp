@@ -44,8 +44,8 @@ int run_profile(ProfileArguments arguments, const CommandContext& context) {
     const std::string text =
         profile_text(result, {.top = arguments.top, .grouping = grouping_of(arguments.by)});
     std::fputs(text.c_str(), stdout);
+    print_findings(result.findings, arguments.verbose);
   }
-  print_findings(result.findings, arguments.verbose);
   write_json_result(context.common, "profile", std::move(json));
   return kExitDone;
 }

@@ -33,10 +33,8 @@ std::string amount_text(double amount, ProfileUnit unit) {
 
 std::string group_line(const std::string& name, double amount, double share, ProfileUnit unit) {
   const double percent = 100.0 * share;
-  std::string line = format("{:<50} {} {:>6.1f}% {}", name, amount_text(amount, unit), percent,
-                            std::string(static_cast<std::size_t>(percent / 2.0), '*'));
-  line.erase(line.find_last_not_of(' ') + 1);
-  return line + "\n";
+  return format("{:<50} {} {:>6.1f}% {}\n", name, amount_text(amount, unit), percent,
+                std::string(static_cast<std::size_t>(percent / 2.0), '*'));
 }
 
 const char* sum_title(const ProfileTable& table) {
@@ -132,6 +130,16 @@ std::string critical_text(const ProfileTable& table, std::size_t top) {
   return "\n" + table_text({"dominant path (cycles)", "on the path", "busy", "units"}, rows);
 }
 
+/// What the numbers mean and must not be used for.
+std::string notes_text(const ProfileTable& table) {
+  std::string text;
+  for (const Finding& finding : table.findings) {
+    text += format("\nnote: {}{}{} [{}]\n", finding.reason, finding.fix.empty() ? "" : " -> ",
+                   finding.fix, finding.id);
+  }
+  return text;
+}
+
 std::string table_section(const ProfileTable& table, const ProfileTextOptions& options) {
   std::string text = head_text(table);
   if (table.rows.empty()) {
@@ -146,7 +154,8 @@ std::string table_section(const ProfileTable& table, const ProfileTextOptions& o
   if (options.grouping != ProfileGrouping::kUnit) {
     text += groups_text(table, ProfileGrouping::kUnit, options.top);
   }
-  return text + waits_text(table, options.top) + critical_text(table, options.top);
+  text += waits_text(table, options.top) + critical_text(table, options.top);
+  return text + notes_text(table);
 }
 
 std::string side_text(const std::optional<double>& value) {
