@@ -36,7 +36,7 @@ void add_rows(const Operations& operations, const RunTimes& run, const std::stri
               ProfileBuilder& builder) {
   for (std::size_t o = 0; o < operations.ids.size(); ++o) {
     const LayerTimes& times = run.layers[o];
-    ProfileRow& row = builder.row(graph, format("OpId {}", operations.ids[o]));
+    ProfileRow& row = builder.row(graph, name_of_op_id(operations.ids[o]));
     row.op_id = operations.ids[o];
     row.backend = "HTP";
     row.value.add(times.attributed_cycles());
@@ -73,6 +73,10 @@ void add_units(const RunTimes& run, std::vector<UnitUse>& units) {
 }
 
 }  // namespace
+
+std::string name_of_op_id(std::uint32_t op_id) {
+  return format("OpId {}", op_id);
+}
 
 ProfileTable read_qnn_log(std::string_view bytes, const std::string& origin) {
   ProfileTable table{.format = ProfileFormat::kQnnLog,

@@ -1,11 +1,15 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "profiling/profile_table.h"
 
 namespace hexquant::profiling {
+
+/// Name of an operation of which only the OpId is known: "OpId 17".
+[[nodiscard]] std::string name_of_op_id(std::uint32_t op_id);
 
 /// Reads the traces inside a binary *_qnn.log. Of the container nothing else is documented, so that
 /// a log without a trace (any level but optrace, or a chip the simulator has no estimate for) gives

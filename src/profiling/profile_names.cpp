@@ -6,6 +6,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "profiling/optrace_table.h"
+
 namespace hexquant::profiling {
 namespace {
 
@@ -89,7 +91,7 @@ class Namer {
     if (files_.operations == nullptr) return;
     for (const ProfileRow& known : files_.operations->rows) {
       if (known.op_id != row.op_id) continue;
-      if (row.name.starts_with("OpId ")) row.name = known.name;
+      if (row.name == name_of_op_id(*row.op_id)) row.name = known.name;
       if (row.name == known.name) row.onnx_nodes = known.onnx_nodes;
     }
   }

@@ -264,7 +264,8 @@ std::string fallback_text(const pipeline::Fallback& fallback) {
     text += fallback_nodes(fallback, true);
     text += "they vanish with quantized inputs and outputs, or with --io-on-device of compile\n";
   }
-  if (fallback.cpu_time_us && !fallback.no_accelerator && fallback.cpu_share) {
+  if (!fallback.nodes.empty() && !fallback.no_accelerator && fallback.cpu_time_us &&
+      fallback.cpu_share) {
     text += format("the CPU takes {:.1f} us of an inference, {:.1f} % of the operations' time\n",
                    *fallback.cpu_time_us, 100.0 * *fallback.cpu_share);
   }

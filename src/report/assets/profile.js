@@ -16,12 +16,12 @@ function header() {
 
 function shareBar(profile, row, longest) {
   return element("div", { class: "db" }, element("span", { class: "figure wide" }, `${figure(profile, row.amount)}  ${percent(row.share, 1)}`),
-    element("span", { class: "track", "aria-hidden": "true" }, element("span", { class: "fill", style: `width:${(100 * row.share / (longest || 1)).toFixed(1)}%` })));
+    element("span", { class: "track", "aria-hidden": "true" }, element("span", { class: "fill s2", style: `width:${(100 * row.share / (longest || 1)).toFixed(1)}%` })));
 }
 function groupTable(profile, title, groups) {
   if (groups.length < 2) return null;
   const longest = Math.max(...groups.map((group) => group.share));
-  return element("div", { class: "panel scroll" }, element("h3", {}, title),
+  return element("details", { class: "panel block", open: true }, element("summary", {}, title),
     element("table", { "aria-label": title }, element("tbody", {}, groups.map((group) =>
       element("tr", {}, element("th", { scope: "row" }, group.name), element("td", {}, shareBar(profile, group, longest)))))));
 }
@@ -58,10 +58,10 @@ function rowsTable(profile) {
 }
 function totalsTable(profile) {
   if (profile.totals.length === 0) return null;
-  return element("div", { class: "panel scroll" }, element("table", { "aria-label": "Totals" },
+  return element("details", { class: "panel block", open: profile.totals.length <= 12 }, element("summary", {}, "Totals"), element("table", { "aria-label": "Totals" },
     element("thead", {}, element("tr", {}, ["Phase", "Total", "Mean", "Samples"].map((title) => element("th", { scope: "col" }, title)))),
     element("tbody", {}, profile.totals.map((total) => element("tr", {}, element("td", {}, total.graph ? `${total.section} ${total.graph}` : total.section),
-      element("th", { scope: "row" }, total.name), element("td", { class: "number" }, `${count(total.value)} ${total.unit}`), element("td", { class: "number" }, count(total.count)))))));
+      element("th", { scope: "row" }, total.name), element("td", { class: "number" }, `${count(Math.round(10 * total.value) / 10)} ${total.unit}`), element("td", { class: "number" }, count(total.count)))))));
 }
 function malformedBlock(profile) {
   if (profile.malformed_lines === 0) return null;
@@ -73,7 +73,7 @@ function profileSection(profile, index) {
     : "Operations run side by side: rows are no parts of a whole, and their sum is no time.";
   const id = "profile-" + (index + 1);
   section(id, [profile.files.map(baseName).join(", "), baseName(profile.files[0])], lead,
-    element("div", { class: "cards" }, card(profile.may_be_summed ? "Sum" : "Sum (no time)", figure(profile, profile.sum), profile.unit),
+    element("div", { class: "cards" }, card(profile.may_be_summed ? "Sum" : "Sum (no time)", figure(profile, profile.sum), profile.unit === "cycles" ? "cycles" : "of one inference"),
       card("Operations", count(profile.rows.length), `${count(profile.lines)} lines or elements read`),
       card("Malformed", count(profile.malformed_lines), "left out", profile.malformed_lines > 0 ? "fair" : "")),
     malformedBlock(profile), profile.rows.length > 0 && rowsTable(profile), totalsTable(profile),
