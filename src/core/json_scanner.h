@@ -49,8 +49,11 @@ class JsonScanner {
   [[nodiscard]] double number();
   /// A number without fraction; beyond the range of int64, and for fractions, the nearest int64.
   [[nodiscard]] std::int64_t integer();
-  /// True if a number follows.
+  /// True if a value of this kind follows.
   [[nodiscard]] bool at_number();
+  [[nodiscard]] bool at_string() { return next_token() == '"'; }
+  [[nodiscard]] bool at_object() { return next_token() == '{'; }
+  [[nodiscard]] bool at_array() { return next_token() == '['; }
   /// Passes over one value of any kind.
   void skip();
 

@@ -15,6 +15,7 @@ extern const std::string_view kEqualizationJs;  ///< its section on cross-layer 
 extern const std::string_view kGranularityJs;   ///< page of the granularity command
 extern const std::string_view kTimelineJs;      ///< hardware lanes over time, with zoom
 extern const std::string_view kEstimateJs;      ///< page of the vendor's performance estimate
+extern const std::string_view kProfileJs;       ///< page of the profile command
 extern const std::string_view kRooflineJs;      ///< log-log roofline plot
 extern const std::string_view kAnalysisJs;      ///< page of the analyze command
 

@@ -15,6 +15,7 @@ void add_sensitivity_command(CLI::App& program, CommandContext& context);
 void add_compile_command(CLI::App& program, CommandContext& context);
 void add_analyze_command(CLI::App& program, CommandContext& context);
 void add_advise_command(CLI::App& program, CommandContext& context);
+void add_profile_command(CLI::App& program, CommandContext& context);
 void add_info_command(CLI::App& program, CommandContext& context);
 void add_granularity_command(CLI::App& program, CommandContext& context);
 void add_setup_command(CLI::App& program, CommandContext& context);
