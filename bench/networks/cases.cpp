@@ -100,6 +100,10 @@ std::vector<Case> network_cases() {
   cases.push_back(network_case("unet", "_192", at(192, 0.75), false));
   cases.push_back(network_case("mobilenet_v3", "_256", at(256), false));
   cases.push_back(network_case("vgg", "_224_u8", at(224, 0.25), false, 8, false));
+  cases.push_back(network_case("bert_mini", "_64", at(64, 2.0, 0.5), false));
+  cases.push_back(network_case("bert_mini", "_196_u8", at(196, 0.75, 0.5), false, 8, false));
+  cases.push_back(network_case("bert_mini", "_96_a16", at(96, 1.5, 0.5), false, 16));
+  cases.push_back(network_case("bert_mini", "_32_a16_u8", at(32, 1.0, 1.0), false, 16, false));
   // Families that it does not see.
   for (const char* family :
        {"resnet50", "mobilenet_v1", "efficientnet_lite", "squeezenet", "vit_tiny"}) {

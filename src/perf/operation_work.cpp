@@ -334,7 +334,18 @@ class WorkBuilder {
            layout_.padded_elements(input()), 1, false, true);
   }
 
+  [[nodiscard]] bool has_scalar() const {
+    return std::any_of(operation_->inputs.begin(), operation_->inputs.end(), [&](int index) {
+      return tensor(index).is_constant && tensor(index).elements() == 1;
+    });
+  }
+
   void add_elementwise(double written, int count) {
+    if (has_scalar()) {
+      // A table for 8 bits; for 16 bits the scale of the next encoding takes it in.
+      if (width_ == 0) vector(VectorTask::kFunction, written, count);
+      return;
+    }
     if (operation_->op != "Mul") return vector(VectorTask::kAdd, written, count);
     for (const int index : operation_->inputs) {
       const int producer = tensor(index).producer;

@@ -81,7 +81,7 @@ class VtcmPlanner {
     if (!computes(index)) return;
     const Operation& operation = workload_.operations[static_cast<std::size_t>(index)];
     VtcmOperation& result = plan_.operations[static_cast<std::size_t>(index)];
-    for (const int input : operation.inputs) read(value(input), index, result);
+    for (const int input : operation.inputs) read(input, index, result);
     for (const int output : operation.outputs) {
       LiveValue& written = value(output);
       written.is_in_vtcm = written.bytes > 0 && !written.is_passed_on;
@@ -90,7 +90,7 @@ class VtcmPlanner {
     std::int64_t need = needed_bytes(index);
     while (need > options_.vtcm_bytes && evict(index, result)) need = needed_bytes(index);
     if (need > options_.vtcm_bytes) {
-      split(index, need - options_.vtcm_bytes, result);
+      send_result(index, result);
       need = options_.vtcm_bytes;
     }
     result.in_use_bytes = std::min(options_.vtcm_bytes, need + prefetched_bytes(index));
@@ -98,10 +98,14 @@ class VtcmPlanner {
     std::erase_if(alive_, [&](int live) { return value(live).dies <= index; });
   }
 
-  /// What lies in DDR is read back; it stays there for later readers.
-  void read(LiveValue& operand, int index, VtcmOperation& result) {
-    if (operand.ddr_bytes == 0) return;
-    result.fill_bytes += compressed(operand.ddr_bytes);
+  /// What lies in DDR is read back, and stays there for later readers. The operation behind the
+  /// producer gets the strips before they leave.
+  void read(int input, int index, VtcmOperation& result) {
+    LiveValue& operand = value(input);
+    const int producer = workload_.tensors[static_cast<std::size_t>(input)].producer;
+    if (producer < 0 || next_of(producer) != index) {
+      result.fill_bytes += compressed(operand.ddr_bytes);
+    }
     if (operand.dies <= index) operand.ddr_bytes = 0;
   }
 
@@ -159,7 +163,7 @@ class VtcmPlanner {
       }
     }
     if (victim < 0) return false;
-    send(value(victim), value(victim).bytes, result);
+    send(value(victim), result);
     return true;
   }
 
@@ -171,23 +175,23 @@ class VtcmPlanner {
     return next;
   }
 
-  void send(LiveValue& sent, std::int64_t bytes, VtcmOperation& result) {
+  void send(LiveValue& sent, VtcmOperation& result) {
     // What was read back and not changed is still in DDR.
-    result.spill_bytes += compressed(std::max<std::int64_t>(0, bytes - sent.ddr_bytes));
-    sent.ddr_bytes = std::max(sent.ddr_bytes, bytes);
+    result.spill_bytes += compressed(sent.bytes - sent.ddr_bytes);
+    sent.ddr_bytes = sent.bytes;
     sent.is_in_vtcm = false;
   }
 
-  /// Not even operands and result fit: a part of the largest of them that lives on goes to DDR.
-  void split(int index, std::int64_t excess, VtcmOperation& result) {
+  /// Not even operands and result fit: the largest of them that lives on goes to DDR. If there is
+  /// none, smaller tiles will do.
+  void send_result(int index, VtcmOperation& result) {
     LiveValue* largest = nullptr;
     for (const int live : alive_) {
       LiveValue& candidate = value(live);
       if (!candidate.is_in_vtcm || candidate.dies <= index) continue;
       if (largest == nullptr || candidate.bytes > largest->bytes) largest = &candidate;
     }
-    if (largest == nullptr) return;  // smaller tiles will do
-    send(*largest, std::min(excess, largest->bytes), result);
+    if (largest != nullptr) send(*largest, result);
   }
 
   /// Weights of the operations behind this one that have been fetched already.

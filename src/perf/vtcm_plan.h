@@ -36,8 +36,7 @@ struct VtcmOptions {
 /// A value whose only reader comes next is passed on strip by strip: only a few strips of it exist
 /// at a time. Every other value lies in VTCM as a whole from its producer to its last reader. Where
 /// the sum does not fit, the value that is needed last goes to DDR and is read back strip by strip
-/// when it is needed (Belady's choice); what is left over of the operation's own operands then goes
-/// there in part.
+/// when it is needed (Belady's choice); after those, the largest operand or result that lives on.
 [[nodiscard]] VtcmPlan plan_vtcm(const Workload& workload, const Layout& layout,
                                  const std::vector<OperationWork>& work, const Timeline& timeline,
                                  const VtcmOptions& options);
