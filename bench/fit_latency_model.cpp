@@ -3,11 +3,11 @@
 // usage: fit_latency_model collect SOC OUT.csv LAYERS.csv [NAME_PART]
 //        fit_latency_model fit     DATA.json RESULTS_DIR [SWEEPS]
 //        fit_latency_model check   DATA.json RESULTS_DIR [SOC] [--cases] [--operations OUT.csv]
+//        fit_latency_model constants DATA.json
 //
 // collect asks the vendor's simulator (HEXQUANT_QNN_ROOT) for every case of bench/networks that OUT
-// does not hold yet; fit
-// changes the constants in DATA.json; check prints the table of errors. RESULTS_DIR holds SOC.csv
-// and SOC_layers.csv.
+// does not hold yet; fit changes the constants in DATA.json; check prints the table of errors,
+// constants the table of the documents. RESULTS_DIR holds SOC.csv and SOC_layers.csv.
 
 #include <cstdio>
 #include <cstdlib>
@@ -55,6 +55,25 @@ int collect(const std::string& soc, const std::filesystem::path& out,
   return failures == 0 ? 0 : 1;
 }
 
+/// The constants as rows of docs/methods/latency-model.md.
+int print_constants(const std::filesystem::path& data) {
+  auto machines = perf::parse_latency_data(read_file(data), data.string());
+  std::printf("| constant | unit |");
+  for (const auto& machine : machines) std::printf(" %s |", machine.htp_arch.c_str());
+  std::printf("\n|---|---|");
+  for (std::size_t i = 0; i < machines.size(); ++i) std::printf("---|");
+  std::printf("\n");
+  const auto names = perf::named_constants(machines[0].constants);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    std::printf("| `%s` | %s |", names[i].key.c_str(), names[i].unit.c_str());
+    for (auto& machine : machines) {
+      std::printf(" %.4g |", *perf::named_constants(machine.constants)[i].value);
+    }
+    std::printf("\n");
+  }
+  return 0;
+}
+
 int run(const std::vector<std::string>& arguments) {
   const std::string command = arguments.empty() ? "" : arguments[0];
   const std::size_t count = arguments.size();
@@ -65,6 +84,7 @@ int run(const std::vector<std::string>& arguments) {
     return latency_fit::fit(arguments[1], arguments[2],
                             count > 3 ? std::atoi(arguments[3].c_str()) : 20);
   }
+  if (command == "constants" && count == 2) return print_constants(arguments[1]);
   if (command == "check" && count >= 3) {
     bool cases = false;
     std::string soc;
@@ -80,7 +100,8 @@ int run(const std::vector<std::string>& arguments) {
     }
     return latency_fit::check(arguments[1], arguments[2], soc, cases, operations);
   }
-  std::fprintf(stderr, "usage: fit_latency_model collect|fit|check ... (see the source)\n");
+  std::fprintf(stderr,
+               "usage: fit_latency_model collect|fit|check|constants ... (see the source)\n");
   return 2;
 }
 
