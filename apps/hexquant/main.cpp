@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
   cli::add_auto_command(program, context);
   cli::add_evaluate_command(program, context);
   cli::add_sensitivity_command(program, context);
+  cli::add_mixed_precision_command(program, context);
   cli::add_analyze_command(program, context);
   cli::add_advise_command(program, context);
   cli::add_compile_command(program, context);

@@ -79,6 +79,13 @@ WidthForms make_width_forms(const Recipe& recipe, QuantizeOptions options,
   std::map<std::string, calibrate::Tap> taps = calibrate::taps_for_plan(model.prepared, model.plan);
   const auto add = [&](std::map<int, quant::QuantPlan>& plans, int bits, quant::QuantPlan plan) {
     taps.merge(calibrate::taps_for_plan(model.prepared, plan));
+    // Where widths are mixed, values may need an encoding of their own that shared one here.
+    for (const auto& [name, policy] : plan.tensors) {
+      if (policy.role == quant::Role::kActivation && !policy.shares_encoding_of.empty() &&
+          model.prepared.find_initializer(name) == nullptr) {
+        taps.try_emplace(name);
+      }
+    }
     plans.emplace(bits, std::move(plan));
   };
   const int base_bits = options.plan.act_bits;
@@ -104,6 +111,7 @@ WidthForms make_width_forms(const Recipe& recipe, QuantizeOptions options,
     encode_and_round(recipe, options, *forms.data, threads, one, progress);
     forms.weights_at[bits] = weights_of_width(one.prepared, one.plan, bits);
     forms.weights[bits] = std::move(one.weights_on_grid);
+    forms.weight_encodings[bits] = std::move(one.encodings);
   }
   Findings ignored;  // the same for every width
   for (const auto& [bits, plan] : act_plans) {

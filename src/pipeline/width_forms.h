@@ -22,12 +22,14 @@ struct WidthForms {
   std::unique_ptr<data::Dataset> data;              ///< calibration data
   std::map<int, graph::Graph> weights;              ///< width -> prepared, with weights on the grid
   std::map<int, std::set<std::string>> weights_at;  ///< width -> those that really have it
+  std::map<int, quant::EncodingTable> weight_encodings;  ///< width -> encodings of those graphs
   std::map<int, std::map<std::string, Encoding>> activations;  ///< width -> encodings by value
 };
 
 /// Weights of 16 bits are planned with 16-bit activations, as the HTP wants them. Weight methods
 /// that use data see the inputs of the float model (one-pass).
 /// @param weight_bits,act_bits  4, 8 or 16 each
+/// Statistics cover every value that any mixture of these widths may need.
 [[nodiscard]] WidthForms make_width_forms(const Recipe& recipe, QuantizeOptions options,
                                           const target::Target& target,
                                           const std::set<int>& weight_bits,

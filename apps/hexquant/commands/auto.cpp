@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/loss_units.h"
 #include "cli/recipe_options.h"
 #include "cli/table.h"
 #include "commands/commands.h"
@@ -21,11 +22,6 @@ struct AutoArguments {
   double max_seconds = 0.0;
   bool verbose = false;
 };
-
-/// Rates and correlations are given in points, hundredths; other metrics in their own unit.
-bool is_in_points(const std::string& metric) {
-  return metric == "top1" || metric == "top5" || metric == "cosine" || metric == "spearman-pairs";
-}
 
 std::string rungs_table(const LadderResult& result) {
   const double unit = is_in_points(result.metric) ? 100.0 : 1.0;
@@ -54,9 +50,7 @@ int run_auto(const AutoArguments& arguments, const CommandContext& context) {
                 "--metric sqnr has no loss against float: choose another metric");
   }
   LadderOptions options;
-  const bool own_unit =
-      recipe.evaluation.metric == "perplexity" || recipe.evaluation.metric.rfind("exec:", 0) == 0;
-  options.max_loss = own_unit ? arguments.max_loss_points : arguments.max_loss_points / 100.0;
+  options.max_loss = own_unit_loss(arguments.max_loss_points, recipe.evaluation.metric);
   options.max_seconds = arguments.max_seconds;
   const LadderResult result = climb_ladder(recipe, options, context.threads(), context.progress());
   print_findings(result.best.findings, arguments.verbose);

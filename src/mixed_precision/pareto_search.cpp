@@ -1,0 +1,269 @@
+#include "mixed_precision/pareto_search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <queue>
+#include <utility>
+
+#include "core/format.h"
+#include "hexquant/error.h"
+
+namespace hexquant::mixed_precision {
+namespace {
+
+/// Cheaper than nothing: a raise that lowers the cost is worth it whatever it gains.
+constexpr double kSmallestCost = 1e-6;
+
+double worth(double gain, double added_cost) {
+  return gain / std::max(added_cost, kSmallestCost);
+}
+
+/// Lower loss first, then less noise, then lower cost.
+bool is_better(const SearchPoint& a, const SearchPoint& b) {
+  if (a.evaluated.loss != b.evaluated.loss) return a.evaluated.loss < b.evaluated.loss;
+  if (a.evaluated.sqnr_db != b.evaluated.sqnr_db) {
+    return a.evaluated.sqnr_db > b.evaluated.sqnr_db;
+  }
+  return a.cost < b.cost;
+}
+
+class Search {
+ public:
+  Search(const std::vector<RaisableUnit>& units, const CostFunction& cost,
+         const EvaluateFunction& evaluate, const SearchOptions& options)
+      : units_(units), cost_(cost), evaluate_(evaluate), options_(options) {
+    if (options_.max_evaluations < 2) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  format("{} evaluations: expected 2 or more", options_.max_evaluations));
+    }
+  }
+
+  SearchResult run() {
+    order_ = rank_units(units_, cost_);
+    try_prefix(0);
+    try_prefix(order_.size());
+    if (!meets(0)) {
+      bisect();
+      spread();
+    }
+    choose();
+    if (result_.meets_target) exchange();
+    choose();
+    return std::move(result_);
+  }
+
+ private:
+  [[nodiscard]] bool has_budget() const {
+    return std::ssize(result_.points) < options_.max_evaluations;
+  }
+
+  [[nodiscard]] bool fits(double cost) const {
+    return !options_.max_cost || cost <= *options_.max_cost;
+  }
+
+  [[nodiscard]] bool meets(std::size_t point) const {
+    const SearchPoint& one = result_.points[point];
+    return fits(one.cost) && (!options_.max_loss || one.evaluated.loss <= *options_.max_loss);
+  }
+
+  [[nodiscard]] Assignment prefix(std::size_t count) const {
+    Assignment raised(units_.size(), false);
+    for (std::size_t i = 0; i < count; ++i) raised[order_[i]] = true;
+    return raised;
+  }
+
+  /// Index of the point, evaluated now unless it is known.
+  std::size_t try_point(const std::string& name, Assignment raised) {
+    for (std::size_t i = 0; i < result_.points.size(); ++i) {
+      if (result_.points[i].raised == raised) return i;
+    }
+    SearchPoint point;
+    point.name = name;
+    point.cost = cost_(raised);
+    point.evaluated = evaluate_(raised);
+    point.raised = std::move(raised);
+    result_.points.push_back(std::move(point));
+    return result_.points.size() - 1;
+  }
+
+  std::size_t try_prefix(std::size_t count) {
+    const std::string name = count == 0 ? "base"
+                             : count == order_.size()
+                                 ? "all"
+                                 : format("greedy {} of {}", count, order_.size());
+    return try_point(name, prefix(count));
+  }
+
+  /// The border of the target along the ranking: with a loss, the shortest beginning that meets it;
+  /// with a cost alone, the longest that does.
+  void bisect() {
+    std::size_t low = 0;
+    std::size_t high = order_.size();
+    while (high - low > 1 && has_budget()) {
+      const std::size_t middle = low + (high - low) / 2;
+      const bool is_enough =
+          options_.max_loss ? loss_is_met(try_prefix(middle)) : !fits(cost_(prefix(middle)));
+      (is_enough ? high : low) = middle;
+    }
+    if (!options_.max_loss && has_budget()) try_prefix(low);
+  }
+
+  [[nodiscard]] bool loss_is_met(std::size_t point) const {
+    return result_.points[point].evaluated.loss <= *options_.max_loss;
+  }
+
+  /// A third of the evaluations shows the front itself.
+  void spread() {
+    const int wanted = options_.max_evaluations / 6;
+    for (int i = 1; i <= wanted && has_budget(); ++i) {
+      try_prefix(order_.size() * static_cast<std::size_t>(i) /
+                 static_cast<std::size_t>(wanted + 1));
+    }
+  }
+
+  /// With a loss: the cheapest point that meets the target; else the best that is cheap enough.
+  /// None meets it: the best of all, or the cheapest when none is cheap enough.
+  void choose() {
+    std::optional<std::size_t> best;
+    for (std::size_t i = 0; i < result_.points.size(); ++i) {
+      if (!meets(i)) continue;
+      const SearchPoint& point = result_.points[i];
+      if (!best || (options_.max_loss ? point.cost < result_.points[*best].cost
+                                      : is_better(point, result_.points[*best]))) {
+        best = i;
+      }
+    }
+    result_.meets_target = best.has_value();
+    result_.chosen = best.value_or(nearest());
+  }
+
+  [[nodiscard]] std::size_t nearest() const {
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < result_.points.size(); ++i) {
+      const SearchPoint& point = result_.points[i];
+      const SearchPoint& known = result_.points[best];
+      const bool both_fit = fits(point.cost) == fits(known.cost);
+      if (both_fit && fits(point.cost) ? is_better(point, known)
+          : both_fit                   ? point.cost < known.cost
+                                       : fits(point.cost)) {
+        best = i;
+      }
+    }
+    return best;
+  }
+
+  /// Raised units of a point, the least worth first.
+  [[nodiscard]] std::vector<std::size_t> droppable(const SearchPoint& point) const {
+    std::vector<std::pair<double, std::size_t>> order;
+    for (std::size_t u = 0; u < units_.size(); ++u) {
+      if (!point.raised[u]) continue;
+      Assignment without = point.raised;
+      without[u] = false;
+      order.emplace_back(worth(units_[u].gain, point.cost - cost_(without)), u);
+    }
+    std::sort(order.begin(), order.end());
+    std::vector<std::size_t> units;
+    for (const auto& [value, unit] : order) units.push_back(unit);
+    return units;
+  }
+
+  /// Takes raises back while the target is kept, a quarter of them at first, then fewer.
+  void exchange() {
+    if (!options_.max_loss) return;
+    std::vector<std::size_t> order = droppable(result_.points[result_.chosen]);
+    Assignment raised = result_.points[result_.chosen].raised;
+    double cost = result_.points[result_.chosen].cost;
+    std::size_t step = std::max<std::size_t>(1, order.size() / 4);
+    std::size_t at = 0;
+    while (at < order.size() && has_budget()) {
+      const std::size_t count = std::min(step, order.size() - at);
+      Assignment without = raised;
+      for (std::size_t i = 0; i < count; ++i) without[order[at + i]] = false;
+      const bool is_cheaper = cost_(without) < cost;
+      if (is_cheaper) {
+        const std::size_t point = try_point(format("without {} of these", count), without);
+        if (meets(point)) {
+          raised = std::move(without);
+          cost = result_.points[point].cost;
+          at += count;
+          continue;
+        }
+      }
+      if (step == 1) {
+        ++at;
+      } else {
+        step = std::max<std::size_t>(1, step / 2);
+      }
+    }
+  }
+
+  const std::vector<RaisableUnit>& units_;
+  const CostFunction& cost_;
+  const EvaluateFunction& evaluate_;
+  const SearchOptions& options_;
+  std::vector<std::size_t> order_;
+  SearchResult result_;
+};
+
+}  // namespace
+
+std::vector<std::size_t> rank_units(const std::vector<RaisableUnit>& units,
+                                    const CostFunction& cost) {
+  struct Entry {
+    double worth;
+    std::size_t unit;
+    std::size_t known_at;  ///< number of raised units for which it was computed
+    bool operator<(const Entry& other) const {
+      return worth != other.worth ? worth < other.worth : unit > other.unit;
+    }
+  };
+  Assignment raised(units.size(), false);
+  double cost_now = cost(raised);
+  const auto entry_of = [&](std::size_t unit, std::size_t known_at) {
+    raised[unit] = true;
+    const double added = cost(raised) - cost_now;
+    raised[unit] = false;
+    return Entry{worth(units[unit].gain, added), unit, known_at};
+  };
+  std::priority_queue<Entry> queue;
+  for (std::size_t u = 0; u < units.size(); ++u) {
+    if (units[u].gain > 0.0) queue.push(entry_of(u, 0));
+  }
+  std::vector<std::size_t> order;
+  while (!queue.empty()) {
+    const Entry best = queue.top();
+    queue.pop();
+    if (best.known_at != order.size()) {
+      const Entry now = entry_of(best.unit, order.size());
+      if (!queue.empty() && now < queue.top()) {
+        queue.push(now);
+        continue;
+      }
+    }
+    raised[best.unit] = true;
+    cost_now = cost(raised);
+    order.push_back(best.unit);
+  }
+  return order;
+}
+
+SearchResult search_widths(const std::vector<RaisableUnit>& units, const CostFunction& cost,
+                           const EvaluateFunction& evaluate, const SearchOptions& options) {
+  return Search(units, cost, evaluate, options).run();
+}
+
+std::vector<std::size_t> pareto_front(const std::vector<SearchPoint>& points) {
+  std::vector<std::size_t> front;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const bool is_beaten = std::any_of(points.begin(), points.end(), [&](const SearchPoint& other) {
+      return other.cost <= points[i].cost && other.evaluated.loss <= points[i].evaluated.loss &&
+             (other.cost < points[i].cost || other.evaluated.loss < points[i].evaluated.loss);
+    });
+    if (!is_beaten) front.push_back(i);
+  }
+  std::stable_sort(front.begin(), front.end(),
+                   [&](std::size_t a, std::size_t b) { return points[a].cost < points[b].cost; });
+  return front;
+}
+
+}  // namespace hexquant::mixed_precision

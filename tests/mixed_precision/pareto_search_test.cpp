@@ -1,0 +1,132 @@
+#include "mixed_precision/pareto_search.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "hexquant/error.h"
+
+namespace hexquant::mixed_precision {
+namespace {
+
+using testing::ElementsAre;
+
+/// Units with costs that add up, and a loss that is the sum of the gains left on the table.
+struct Additive {
+  std::vector<RaisableUnit> units;
+  std::vector<double> costs;
+  int evaluations = 0;
+
+  [[nodiscard]] CostFunction cost() {
+    return [this](const Assignment& raised) {
+      double sum = 10.0;
+      for (std::size_t u = 0; u < raised.size(); ++u) sum += raised[u] ? costs[u] : 0.0;
+      return sum;
+    };
+  }
+  [[nodiscard]] EvaluateFunction evaluate() {
+    return [this](const Assignment& raised) {
+      ++evaluations;
+      Evaluated result;
+      for (std::size_t u = 0; u < raised.size(); ++u) result.loss += raised[u] ? 0 : units[u].gain;
+      result.metric = 1.0 - result.loss;
+      return result;
+    };
+  }
+};
+
+Additive four_units() {
+  return {{{"a", 8.0}, {"b", 4.0}, {"c", 1.0}, {"none", 0.0}}, {8.0, 1.0, 1.0, 1.0}};
+}
+
+TEST(RankUnits, MostGainForTheCostFirstAndNothingWithoutGain) {
+  Additive net = four_units();
+  EXPECT_THAT(rank_units(net.units, net.cost()), ElementsAre(1, 0, 2));
+}
+
+TEST(RankUnits, ANeighbourThatTakesAConversionAwayComesEarly) {
+  // Raising either of 0 and 1 alone costs 10 for its borders; both together cost 2.
+  const std::vector<RaisableUnit> units = {{"left", 5.0}, {"right", 1.0}, {"other", 0.4}};
+  const CostFunction cost = [](const Assignment& raised) {
+    double sum = raised[0] && raised[1] ? 2.0 : raised[0] || raised[1] ? 10.0 : 0.0;
+    if (raised[2]) sum += 1.0;
+    return sum;
+  };
+  EXPECT_THAT(rank_units(units, cost), ElementsAre(0, 1, 2));
+}
+
+TEST(SearchWidths, FindsTheCheapestPointOfTheTarget) {
+  Additive net = four_units();
+  const SearchResult result =
+      search_widths(net.units, net.cost(), net.evaluate(), {.max_loss = 1.5});
+  EXPECT_TRUE(result.meets_target);
+  const SearchPoint& chosen = result.points[result.chosen];
+  EXPECT_THAT(chosen.raised, ElementsAre(true, true, false, false));
+  EXPECT_DOUBLE_EQ(chosen.cost, 19.0);
+  EXPECT_DOUBLE_EQ(chosen.evaluated.loss, 1.0);
+  EXPECT_EQ(net.evaluations, static_cast<int>(result.points.size())) << "each point once";
+}
+
+TEST(SearchWidths, TakesBackWhatDoesNotHelpTogether) {
+  // Alone each of the two does damage; together they do the same damage once, so one is enough.
+  const std::vector<RaisableUnit> units = {{"a", 3.0}, {"b", 2.0}, {"c", 2.9}};
+  const CostFunction cost = [](const Assignment& raised) {
+    return 5.0 + static_cast<double>(std::count(raised.begin(), raised.end(), true));
+  };
+  const EvaluateFunction evaluate = [](const Assignment& raised) {
+    return Evaluated{0.0, (raised[1] ? 0.0 : 2.0) + (raised[0] || raised[2] ? 0.0 : 3.0), 0.0};
+  };
+  const SearchResult result = search_widths(units, cost, evaluate, {.max_loss = 0.0});
+  EXPECT_TRUE(result.meets_target);
+  EXPECT_DOUBLE_EQ(result.points[result.chosen].cost, 7.0);
+}
+
+TEST(SearchWidths, UsesABudgetOfCost) {
+  Additive net = four_units();
+  const SearchResult result =
+      search_widths(net.units, net.cost(), net.evaluate(), {.max_cost = 19.5});
+  EXPECT_TRUE(result.meets_target);
+  EXPECT_DOUBLE_EQ(result.points[result.chosen].cost, 19.0);
+}
+
+TEST(SearchWidths, AnImpossibleTargetGivesTheNearestPoint) {
+  Additive net = four_units();
+  net.units[3].gain = 0.0;
+  const SearchResult by_loss =
+      search_widths(net.units, net.cost(), net.evaluate(), {.max_loss = -1.0});
+  EXPECT_FALSE(by_loss.meets_target);
+  EXPECT_DOUBLE_EQ(by_loss.points[by_loss.chosen].evaluated.loss, 0.0);
+  const SearchResult by_cost =
+      search_widths(net.units, net.cost(), net.evaluate(), {.max_cost = 1.0});
+  EXPECT_FALSE(by_cost.meets_target);
+  EXPECT_EQ(by_cost.points[by_cost.chosen].name, "base");
+}
+
+TEST(SearchWidths, KeepsToItsEvaluations) {
+  Additive net;
+  for (int u = 0; u < 200; ++u) {
+    net.units.push_back({"u", 1.0 + u % 7});
+    net.costs.push_back(1.0 + u % 5);
+  }
+  const SearchResult result = search_widths(net.units, net.cost(), net.evaluate(),
+                                            {.max_loss = 100.0, .max_evaluations = 12});
+  EXPECT_LE(net.evaluations, 12);
+  EXPECT_TRUE(result.meets_target);
+  EXPECT_THROW((void)search_widths(net.units, net.cost(), net.evaluate(), {.max_evaluations = 1}),
+               Error);
+}
+
+TEST(ParetoFront, LeavesOutWhatIsBeaten) {
+  const auto point = [](double cost, double loss) {
+    SearchPoint one;
+    one.cost = cost;
+    one.evaluated.loss = loss;
+    return one;
+  };
+  EXPECT_THAT(pareto_front({point(3, 1), point(1, 3), point(2, 3), point(2, 2), point(4, 1)}),
+              ElementsAre(1, 3, 0));
+}
+
+}  // namespace
+}  // namespace hexquant::mixed_precision
