@@ -13,6 +13,7 @@
 #include "hexquant/error.h"
 #include "pipeline/data_overlap.h"
 #include "pipeline/evaluation_task.h"
+#include "pipeline/mixed_precision.h"
 #include "pipeline/quantize_job.h"
 #include "pipeline/quantize_options.h"
 #include "pipeline/quantize_pipeline.h"
@@ -77,12 +78,25 @@ class Ladder {
     steps.push_back({"ptq", "ranges from calibration, weights to nearest", job(recipe_)});
     steps.push_back({"cle + adaptive-rounding",
                      "equalized channels and weights rounded for the outputs", job(rounded)});
+    steps.push_back({"mixed precision",
+                     "more bits where they gain most for their predicted cost",
+                     [this, rounded](const fs::path& folder) { return mixed(rounded, folder); }});
     if (recipe_.act_bits < 16) {
       Recipe wide = rounded;
       wide.act_bits = 16;
       steps.push_back({"16-bit activations", "finer activations everywhere", job(wide)});
     }
     return steps;
+  }
+
+  [[nodiscard]] QuantizeJob mixed(const Recipe& recipe, const fs::path& folder) {
+    pipeline::MixedPrecisionOptions options;
+    options.rule = pipeline::WidthRule::kSearch;
+    options.max_loss = options_.max_loss;
+    options.folder = folder;
+    pipeline::MixedPrecisionResult result =
+        pipeline::choose_widths(recipe, options, threads_, progress_);
+    return {std::move(result.final_model), std::move(result.report)};
   }
 
   /// Samples that are calibrated with and scored flatter the result.

@@ -228,9 +228,11 @@ class Chooser {
     for (const std::string& entry : layer_bits_of(result_.points[result_.chosen].choice)) {
       recipe.layer_bits.push_back(entry);
     }
-    StagedDirectory output(recipe_.output);
+    const std::filesystem::path folder = recipe_.output;
+    StagedDirectory output(options_.folder.empty() ? folder : options_.folder);
     const QuantizeJob job = run_quantize_job(recipe, output.path(), threads_, progress_);
     result_.final_model = job.result;
+    result_.report = job.report;
     result_.findings.insert(result_.findings.end(), job.result.findings.begin(),
                             job.result.findings.end());
     if (options_.max_loss && job.result.loss > *options_.max_loss) result_.meets_target = false;

@@ -13,6 +13,7 @@
 #include "mixed_precision/pareto_search.h"
 #include "mixed_precision/sensitivity_table.h"
 #include "pipeline/width_space.h"
+#include "report/report.h"
 
 namespace hexquant::pipeline {
 
@@ -32,6 +33,8 @@ struct MixedPrecisionOptions {
   int max_evaluations = 24;                             ///< kSearch: models really evaluated
   std::filesystem::path sensitivity;                    ///< table made before; empty = measured now
   double time_limit_s = 600.0;                          ///< of each run of a metric program
+  /// Where the result is written; empty = recipe.output, which holds the journals in any case.
+  std::filesystem::path folder;
 };
 
 /// A model that was evaluated.
@@ -52,7 +55,8 @@ struct MixedPrecisionResult {
   std::optional<double> max_loss;
   std::optional<double> max_latency_us;
   mixed_precision::SensitivityTable sensitivity;  ///< empty for kSnrBelow
-  QuantizeResult final_model;  ///< quantized with the chosen widths by all stages, and verified
+  report::QuantizeReport report;  ///< of the final model
+  QuantizeResult final_model;     ///< quantized with the chosen widths by all stages, and verified
   Findings findings;
 };
 
