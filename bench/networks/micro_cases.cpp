@@ -167,8 +167,8 @@ Value self_product(Net& net, const Value& x) {
   return net.reshape(net.transpose(mixed, {0, 2, 1, 3}), shape);
 }
 
-const std::vector<Chain>& chains() {
-  static const std::vector<Chain> list = {
+std::vector<Chain> convolution_chains() {
+  return {
       {"conv1x1",
        conv1x1,
        {{8, 28, 4},
@@ -227,7 +227,11 @@ const std::vector<Chain>& chains() {
       {"separable",
        separable,
        {{32, 56, 4}, {64, 56, 6}, {128, 28, 6}, {256, 14, 8}, {512, 14, 6}, {96, 28, 1}}},
-      {"expand", expand, {{32, 56, 3}, {64, 28, 6}, {128, 14, 6}, {256, 7, 6}, {24, 28, 2}}},
+      {"expand", expand, {{32, 56, 3}, {64, 28, 6}, {128, 14, 6}, {256, 7, 6}, {24, 28, 2}}}};
+}
+
+std::vector<Chain> vector_chains() {
+  return {
       {"residual", residual, {{32, 56, 4}, {64, 28, 6}, {128, 28, 4}, {256, 14, 4}, {16, 28, 3}}},
       {"multiply", with_multiply, {{32, 56, 3}, {128, 28, 4}, {256, 14, 4}}},
       {"max_pool", max_pool, {{32, 56, 3}, {64, 28, 4}, {128, 28, 2}, {256, 14, 3}}},
@@ -244,7 +248,11 @@ const std::vector<Chain>& chains() {
       {"resize", with_resize, {{32, 56, 2}, {128, 28, 3}, {64, 40, 2}}},
       {"linear_resize", with_linear_resize, {{32, 56, 2}, {128, 28, 2}}},
       {"transposed_conv", with_transposed_conv, {{32, 56, 2}, {64, 28, 3}, {128, 28, 2}}},
-      {"transpose", with_transpose, {{32, 56, 2}, {128, 28, 2}, {64, 28, 3}}},
+      {"transpose", with_transpose, {{32, 56, 2}, {128, 28, 2}, {64, 28, 3}}}};
+}
+
+std::vector<Chain> sequence_chains() {
+  return {
       {"dense",
        dense,
        {{256, 1, 4},
@@ -261,8 +269,15 @@ const std::vector<Chain>& chains() {
        true},
       {"softmax", dense_softmax, {{128, 128, 3}, {256, 64, 4}, {384, 196, 2}}, true},
       {"layer_norm", dense_norm, {{128, 128, 3}, {256, 64, 4}, {384, 196, 2}, {768, 32, 3}}, true},
-      {"attention", self_product, {{128, 64, 2}, {256, 128, 2}, {192, 196, 2}, {384, 64, 3}}, true},
-      // Other widths.
+      {"attention",
+       self_product,
+       {{128, 64, 2}, {256, 128, 2}, {192, 196, 2}, {384, 64, 3}},
+       true}};
+}
+
+/// Other widths.
+std::vector<Chain> other_widths() {
+  return {
       {"conv1x1_w4", conv1x1, {{256, 28, 4}, {1024, 7, 12}, {512, 14, 6}}, false, 4, 8},
       {"dense_w4", dense, {{1024, 16, 4}, {768, 128, 3}}, true, 4, 8},
       {"conv1x1_a16",
@@ -291,7 +306,15 @@ const std::vector<Chain>& chains() {
       {"attention_a16", self_product, {{128, 64, 2}, {256, 128, 2}, {384, 64, 2}}, true, 8, 16},
       {"feed_forward_a16", feed_forward, {{256, 64, 3}, {384, 128, 2}}, true, 8, 16},
   };
-  return list;
+}
+
+std::vector<Chain> chains() {
+  std::vector<Chain> all;
+  for (auto* list : {convolution_chains, vector_chains, sequence_chains, other_widths}) {
+    const std::vector<Chain> more = list();
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  return all;
 }
 
 graph::Graph make_chain(const Chain& chain, const Size& size) {
