@@ -7,7 +7,6 @@
 
 #include "core/file_io.h"
 #include "networks/evaluation.h"
-#include "perf/operation_work.h"
 #include "target/target.h"
 
 namespace hexquant::latency_fit {
@@ -33,7 +32,6 @@ class Fit {
       : machine_(std::move(machine)),
         soc_(target::load_target(machine_.soc).soc),
         cases_(std::move(cases)) {
-    for (const KnownCase& known : cases_) layouts_.emplace_back(known.workload);
     for (const KnownCase& known : cases_) targets_.push_back(layer_targets(known));
   }
 
@@ -170,7 +168,6 @@ class Fit {
   perf::FittedMachine machine_;
   target::Soc soc_;
   std::vector<KnownCase> cases_;
-  std::vector<perf::Layout> layouts_;
   std::vector<std::vector<LayerTarget>> targets_;
 };
 
