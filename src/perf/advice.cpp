@@ -59,12 +59,13 @@ class Adviser {
   }
 
   void float_borders() {
-    if (now_.boundary_us <= 0.0) return;
+    Workload changed = work_;
+    quantize_borders(changed);
     add({.id = "float-borders",
          .reason = "inputs and outputs are re-laid or converted at the border of the graph",
          .fix = "take uint8 inputs with the channels last, as a camera gives them",
          .command = "optimize --nhwc-input --uint8-input"},
-        now_.time_us.value - now_.boundary_us, {});
+        predict(changed, soc_, options_).time_us.value, {});
   }
 
   void float_operations() {

@@ -66,14 +66,16 @@ void BorderBuilder::add_input(int index, bool converts) {
       image ? block_bytes >= share_bytes(constants_.serial_image_share)
             : block_bytes + plain * stored_bits / 8.0 > share_bytes(constants_.serial_map_share);
   const int count = parallel ? std::max(4, layout_.strips(index)) : 1;
-  if (image && parallel) vector(VectorTask::kSliceInput, plain, count, true);
+  if (image && parallel && !t.channels_last) vector(VectorTask::kSliceInput, plain, count, true);
   if (converts) {
     vector(VectorTask::kQuantize, plain, count, true);
     if (shape.size() > 3 && shape.back() < kShortRow && shape.back() > 1) {
       vector(VectorTask::kShortRows, plain, count, true);
     }
   }
-  if (image) {
+  if (t.channels_last) {
+    // Fetched in the order in which the first operation reads it: its image is no work of its own.
+  } else if (image) {
     vector(parallel ? VectorTask::kImageStrips : VectorTask::kImageLayout, blocks, count, true);
   } else {
     vector(VectorTask::kTile, blocks, count, true);
@@ -109,7 +111,8 @@ void BorderBuilder::add_output(int index) {
   const double bytes = static_cast<double>(elements) * (converts ? 4.0 : 1.0);
   const int count =
       bytes > share_bytes(constants_.serial_output_share) ? std::max(4, tiles(index)) : 1;
-  const bool is_map = layout_.is_map(index) && product(t.shape) > t.shape[0] * t.shape[1];
+  const bool is_map =
+      layout_.is_map(index) && !t.channels_last && product(t.shape) > t.shape[0] * t.shape[1];
   if (is_map) add_channels_last(blocks, blocks * (code_bits > 8 ? 2.0 : 1.0), count);
   if (converts) {
     vector(VectorTask::kUntile, blocks, count, true);
