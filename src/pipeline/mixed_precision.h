@@ -58,7 +58,7 @@ struct MixedPrecisionResult {
 
 /// Chooses a width for every layer and quantizes the model with them.
 ///
-/// The search scores on recipe.evaluation.data, by default on the calibrated samples; the final
+/// The search scores on what recipe.evaluation names, by default on the calibrated samples; the final
 /// model is verified as quantize() does. recipe.output holds what quantize() writes, with the
 /// widths as layer_bits in recipe.json, and sensitivity.json, pareto.json, pareto.csv, pareto.svg.
 /// Finished work is kept there in journals, so that an interrupted run goes on.
