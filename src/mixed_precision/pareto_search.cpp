@@ -27,6 +27,23 @@ bool is_better(const SearchPoint& a, const SearchPoint& b) {
   return a.cost < b.cost;
 }
 
+bool fits(double cost, const SearchOptions& options) {
+  return !options.max_cost || cost <= *options.max_cost;
+}
+
+std::size_t nearest_point(const std::vector<SearchPoint>& points, const SearchOptions& options) {
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < points.size(); ++i) {
+    const bool now = fits(points[i].cost, options);
+    const bool before = fits(points[best].cost, options);
+    const bool is_nearer = now != before ? now
+                           : now         ? is_better(points[i], points[best])
+                                         : points[i].cost < points[best].cost;
+    if (is_nearer) best = i;
+  }
+  return best;
+}
+
 class Search {
  public:
   Search(const std::vector<RaisableUnit>& units, const CostFunction& cost,
@@ -42,7 +59,7 @@ class Search {
     order_ = rank_units(units_, cost_);
     try_prefix(0);
     try_prefix(order_.size());
-    if (!meets(0)) {
+    if (!options_.max_loss || !meets(0)) {
       bisect();
       spread();
     }
@@ -57,13 +74,8 @@ class Search {
     return std::ssize(result_.points) < options_.max_evaluations;
   }
 
-  [[nodiscard]] bool fits(double cost) const {
-    return !options_.max_cost || cost <= *options_.max_cost;
-  }
-
   [[nodiscard]] bool meets(std::size_t point) const {
-    const SearchPoint& one = result_.points[point];
-    return fits(one.cost) && (!options_.max_loss || one.evaluated.loss <= *options_.max_loss);
+    return fits(result_.points[point].cost, options_) && (!options_.max_loss || loss_is_met(point));
   }
 
   [[nodiscard]] Assignment prefix(std::size_t count) const {
@@ -101,15 +113,15 @@ class Search {
     std::size_t high = order_.size();
     while (high - low > 1 && has_budget()) {
       const std::size_t middle = low + (high - low) / 2;
-      const bool is_enough =
-          options_.max_loss ? loss_is_met(try_prefix(middle)) : !fits(cost_(prefix(middle)));
+      const bool is_enough = options_.max_loss ? loss_is_met(try_prefix(middle))
+                                               : !fits(cost_(prefix(middle)), options_);
       (is_enough ? high : low) = middle;
     }
     if (!options_.max_loss && has_budget()) try_prefix(low);
   }
 
   [[nodiscard]] bool loss_is_met(std::size_t point) const {
-    return result_.points[point].evaluated.loss <= *options_.max_loss;
+    return believed_losses(result_.points)[point] <= *options_.max_loss;
   }
 
   /// A third of the evaluations shows the front itself.
@@ -121,35 +133,10 @@ class Search {
     }
   }
 
-  /// With a loss: the cheapest point that meets the target; else the best that is cheap enough.
-  /// None meets it: the best of all, or the cheapest when none is cheap enough.
   void choose() {
-    std::optional<std::size_t> best;
-    for (std::size_t i = 0; i < result_.points.size(); ++i) {
-      if (!meets(i)) continue;
-      const SearchPoint& point = result_.points[i];
-      if (!best || (options_.max_loss ? point.cost < result_.points[*best].cost
-                                      : is_better(point, result_.points[*best]))) {
-        best = i;
-      }
-    }
-    result_.meets_target = best.has_value();
-    result_.chosen = best.value_or(nearest());
-  }
-
-  [[nodiscard]] std::size_t nearest() const {
-    std::size_t best = 0;
-    for (std::size_t i = 1; i < result_.points.size(); ++i) {
-      const SearchPoint& point = result_.points[i];
-      const SearchPoint& known = result_.points[best];
-      const bool both_fit = fits(point.cost) == fits(known.cost);
-      if (both_fit && fits(point.cost) ? is_better(point, known)
-          : both_fit                   ? point.cost < known.cost
-                                       : fits(point.cost)) {
-        best = i;
-      }
-    }
-    return best;
+    const Choice choice = choose_point(result_.points, options_);
+    result_.chosen = choice.point;
+    result_.meets_target = choice.meets_target;
   }
 
   /// Raised units of a point, the least worth first.
@@ -207,6 +194,35 @@ class Search {
 
 }  // namespace
 
+std::vector<double> believed_losses(const std::vector<SearchPoint>& points) {
+  std::vector<double> losses;
+  for (const SearchPoint& point : points) {
+    double loss = point.evaluated.loss;
+    for (const SearchPoint& other : points) {
+      if (other.evaluated.sqnr_db > point.evaluated.sqnr_db) {
+        loss = std::max(loss, other.evaluated.loss);
+      }
+    }
+    losses.push_back(loss);
+  }
+  return losses;
+}
+
+Choice choose_point(const std::vector<SearchPoint>& points, const SearchOptions& options) {
+  const std::vector<double> losses = believed_losses(points);
+  std::optional<std::size_t> best;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const bool meets =
+        fits(points[i].cost, options) && (!options.max_loss || losses[i] <= *options.max_loss);
+    if (!meets) continue;
+    if (!best || (options.max_loss ? points[i].cost < points[*best].cost
+                                   : is_better(points[i], points[*best]))) {
+      best = i;
+    }
+  }
+  return {best.value_or(nearest_point(points, options)), best.has_value()};
+}
+
 std::vector<std::size_t> rank_units(const std::vector<RaisableUnit>& units,
                                     const CostFunction& cost) {
   struct Entry {
@@ -218,31 +234,34 @@ std::vector<std::size_t> rank_units(const std::vector<RaisableUnit>& units,
     }
   };
   Assignment raised(units.size(), false);
+  std::vector<std::size_t> latest(units.size(), 0);  // known_at of the entry that counts
   double cost_now = cost(raised);
-  const auto entry_of = [&](std::size_t unit, std::size_t known_at) {
+  std::priority_queue<Entry> queue;
+  const auto push = [&](std::size_t unit, std::size_t known_at) {
     raised[unit] = true;
     const double added = cost(raised) - cost_now;
     raised[unit] = false;
-    return Entry{worth(units[unit].gain, added), unit, known_at};
+    latest[unit] = known_at;
+    queue.push({worth(units[unit].gain, added), unit, known_at});
   };
-  std::priority_queue<Entry> queue;
   for (std::size_t u = 0; u < units.size(); ++u) {
-    if (units[u].gain > 0.0) queue.push(entry_of(u, 0));
+    if (units[u].gain > 0.0) push(u, 0);
   }
   std::vector<std::size_t> order;
   while (!queue.empty()) {
     const Entry best = queue.top();
     queue.pop();
+    if (raised[best.unit] || best.known_at != latest[best.unit]) continue;
     if (best.known_at != order.size()) {
-      const Entry now = entry_of(best.unit, order.size());
-      if (!queue.empty() && now < queue.top()) {
-        queue.push(now);
-        continue;
-      }
+      push(best.unit, order.size());
+      continue;
     }
     raised[best.unit] = true;
     cost_now = cost(raised);
     order.push_back(best.unit);
+    for (const std::size_t neighbour : units[best.unit].neighbours) {
+      if (!raised[neighbour] && units[neighbour].gain > 0.0) push(neighbour, order.size());
+    }
   }
   return order;
 }

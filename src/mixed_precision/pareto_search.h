@@ -15,6 +15,8 @@ namespace hexquant::mixed_precision {
 struct RaisableUnit {
   std::string name;
   double gain = 0.0;  ///< damage that it does at its lower width, measured alone; >= 0
+  /// Units whose cost depends on whether this one is raised: they share layers.
+  std::vector<std::size_t> neighbours = {};
 };
 
 /// Which units are raised, by their index.
@@ -41,7 +43,7 @@ struct SearchPoint {
 struct SearchOptions {
   std::optional<double> max_loss = std::nullopt;  ///< cheapest point with at most this loss
   std::optional<double> max_cost = std::nullopt;  ///< best point with at most this cost
-  int max_evaluations = 24;        ///< real evaluations, at least 2
+  int max_evaluations = 24;                       ///< real evaluations, at least 2
 };
 
 struct SearchResult {
@@ -53,11 +55,26 @@ struct SearchResult {
 /// Units in the order in which they are worth raising: the largest gain for each unit of added
 /// cost first, the cost being that of the model so far with the unit (so that a unit beside raised
 /// ones, which takes a conversion away instead of adding one, comes early). Units without gain are
-/// left out. Costs are asked for lazily: a unit's ratio is computed again when it is the best.
+/// left out. Costs are asked for lazily: a unit's ratio is computed again when it is the best, and
+/// when a neighbour was raised.
 [[nodiscard]] std::vector<std::size_t> rank_units(const std::vector<RaisableUnit>& units,
                                                   const CostFunction& cost);
 
-/// Searches the widths.
+/// Loss of each point as it is believed: at least that of every point with less noise. A metric
+/// over a few hundred samples has luck in it, and a search finds luck: a noisier model that scores
+/// better than a cleaner one does so by chance.
+[[nodiscard]] std::vector<double> believed_losses(const std::vector<SearchPoint>& points);
+
+/// The point to take: with a loss, the cheapest one that meets the target; else the best that is
+/// cheap enough. None meets it: the best of all, or the cheapest when none is cheap enough.
+struct Choice {
+  std::size_t point = 0;
+  bool meets_target = false;
+};
+[[nodiscard]] Choice choose_point(const std::vector<SearchPoint>& points,
+                                  const SearchOptions& options);
+
+/// Searches the widths. Losses are believed ones (believed_losses).
 ///
 /// 1. Units are ranked (rank_units). Nothing raised, everything raised and points between them are
 ///    evaluated: by bisection the shortest beginning of the ranking that meets the target (with

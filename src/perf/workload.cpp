@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "core/format.h"
+#include "perf/describe_operation.h"
 #include "perf/work_kind.h"
 #include "target/node_unit.h"
 
@@ -265,7 +266,7 @@ class WorkloadBuilder {
     std::vector<int> outputs;
     known = known && make_outputs(node, *last, unit, operation, outputs);
     if (!known) return report_unknown_shape(node);
-    describe(node, operation, inputs, shapes, outputs);
+    describe_operation(graph_, node, {inputs, shapes, outputs}, work_, operation);
     append(std::move(operation), std::move(inputs), std::move(outputs));
   }
 
@@ -286,7 +287,7 @@ class WorkloadBuilder {
     for (const std::string& value : node.inputs()) {
       shapes.emplace_back();
       if (value.empty()) continue;
-      if (is_index_constant(value)) continue;
+      if (is_index_constant(graph_, value)) continue;
       const auto found = find(value);
       if (!found) return false;
       const int index = as_read_by(node, unit, value, *found);
@@ -319,69 +320,6 @@ class WorkloadBuilder {
       outputs.push_back(values_[name]);
     }
     return true;
-  }
-
-  void describe(const Node& node, Operation& operation, const std::vector<int>& inputs,
-                const std::vector<Shape>& shapes, const std::vector<int>& outputs) {
-    if (operation.kind == WorkKind::kOther && operation.unit != Unit::kCpu) {
-      work_.findings.push_back(
-          {"unknown-operation", Severity::kWarning, node.name(),
-           format("{} is not known to the latency model: its cost is a guess", node.op_type()),
-           ""});
-    }
-    operation.act_bits = outputs.empty() ? 8 : tensor(outputs[0]).bits;
-    for (const int input : inputs) {
-      const WorkTensor& in = tensor(input);
-      if (in.is_constant) {
-        operation.weight_bytes += in.bytes();
-      } else {
-        operation.act_bits = std::max(operation.act_bits, std::min(in.bits, 32));
-      }
-    }
-    describe_layer(node, operation, shapes);
-    operation.macs = outputs.empty() ? 0 : count_macs(node, shapes, tensor(outputs[0]).shape);
-  }
-
-  void describe_layer(const Node& node, Operation& operation, const std::vector<Shape>& shapes) {
-    const bool has_weights = shapes.size() > 1 && find_constant(node.input(1)) != nullptr;
-    if (operation.kind == WorkKind::kMatMul && has_weights) {
-      operation.kind = WorkKind::kFullyConnected;
-    } else if (operation.kind == WorkKind::kFullyConnected && !has_weights) {
-      operation.kind = WorkKind::kMatMul;
-    }
-    operation.groups = node.int_attribute("group", 1);
-    operation.strides = node.ints_attribute("strides", {});
-    operation.dilations = node.ints_attribute("dilations", {});
-    operation.kernel = node.ints_attribute("kernel_shape", {});
-    const bool windows = operation.kind == WorkKind::kConvolution ||
-                         operation.kind == WorkKind::kTransposedConvolution;
-    if (windows && shapes.size() > 1 && shapes[1].size() > 2) {
-      operation.kernel.assign(shapes[1].begin() + 2, shapes[1].end());
-    }
-    if (operation.kind == WorkKind::kConvolution && operation.groups > 1 && shapes[0].size() > 1 &&
-        operation.groups == shapes[0][1]) {
-      operation.kind = WorkKind::kDepthwise;
-    }
-    const bool is_layer = windows || operation.kind == WorkKind::kDepthwise ||
-                          operation.kind == WorkKind::kFullyConnected ||
-                          operation.kind == WorkKind::kRecurrent;
-    if (is_layer && has_weights) {
-      operation.weight_bits = dtype_bits(find_constant(node.input(1))->dtype());
-    }
-  }
-
-  /// Axes, limits, shapes: attributes in the form of a constant, no data that the NPU fetches.
-  [[nodiscard]] bool is_index_constant(const std::string& value) const {
-    const Tensor* data = graph_.find_initializer(value);
-    return data != nullptr && (data->dtype() == DType::kInt64 || data->dtype() == DType::kBool);
-  }
-
-  /// A constant, also behind a DequantizeLinear.
-  [[nodiscard]] const Tensor* find_constant(const std::string& value) const {
-    if (const Tensor* data = graph_.find_initializer(value)) return data;
-    const Node* producer = graph_.producer(value);
-    if (producer == nullptr || !target::is_dequantize(*producer)) return nullptr;
-    return graph_.find_initializer(producer->input(0));
   }
 
   void report_unknown_shape(const Node& node) {

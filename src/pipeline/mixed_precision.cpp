@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -73,11 +74,7 @@ class Chooser {
     } else {
       evaluate_rule();
     }
-    std::vector<mixed_precision::SearchPoint> points;
-    for (const MixedPoint& point : result_.points) {
-      points.push_back({point.name, {}, point.cost.time_us, point.evaluated});
-    }
-    result_.front = mixed_precision::pareto_front(points);
+    result_.front = mixed_precision::pareto_front(plain_points());
     write_final();
     return std::move(result_);
   }
@@ -104,8 +101,8 @@ class Chooser {
 
   void open_task() {
     EvaluationRecipe evaluation = recipe_.evaluation;
+    if (!evaluation.enabled && evaluation.data.sources.empty()) evaluation.data = recipe_.data;
     evaluation.enabled = true;
-    if (evaluation.data.sources.empty()) evaluation.data = recipe_.data;
     Findings ignored;  // those of the sensitivity, or of the final verification
     task_ = open_evaluation(evaluation, recipe_.data, recipe_.seed, space_->forms().model.original,
                             ignored);
@@ -222,29 +219,63 @@ class Chooser {
     return choice;
   }
 
+  /// Quantizes with the chosen widths by all stages. When the model then misses a loss that its
+  /// point met, that loss is what is believed of the point, and the next one is tried.
   void write_final() {
-    Recipe recipe = recipe_;
-    recipe.evaluation.enabled = true;
-    for (const std::string& entry : layer_bits_of(result_.points[result_.chosen].choice)) {
-      recipe.layer_bits.push_back(entry);
-    }
+    constexpr int kMostTries = 3;
     const std::filesystem::path folder = recipe_.output;
     StagedDirectory output(options_.folder.empty() ? folder : options_.folder);
-    const QuantizeJob job = run_quantize_job(recipe, output.path(), threads_, progress_);
-    result_.final_model = job.result;
-    result_.report = job.report;
-    result_.findings.insert(result_.findings.end(), job.result.findings.begin(),
-                            job.result.findings.end());
-    if (options_.max_loss && job.result.loss > *options_.max_loss) result_.meets_target = false;
-    write_reports(output.path(), "mixed-precision", job.report);
+    for (int attempt = 1;; ++attempt) {
+      Recipe recipe = recipe_;
+      recipe.evaluation.enabled = true;
+      for (const std::string& entry : layer_bits_of(result_.points[result_.chosen].choice)) {
+        recipe.layer_bits.push_back(entry);
+      }
+      const QuantizeJob job = run_quantize_job(recipe, output.path(), threads_, progress_);
+      result_.final_model = job.result;
+      result_.report = job.report;
+      const bool misses = options_.max_loss && job.result.loss > *options_.max_loss;
+      if (misses && attempt < kMostTries && take_next(job.result.loss)) continue;
+      if (misses) result_.meets_target = false;
+      result_.findings.insert(result_.findings.end(), job.result.findings.begin(),
+                              job.result.findings.end());
+      write_reports(output.path(), "mixed-precision", job.report);
+      break;
+    }
+    write_tables(output.path());
+    output.commit();
+  }
+
+  /// @return false when no other point meets the target
+  bool take_next(double verified_loss) {
+    std::vector<mixed_precision::SearchPoint> points = plain_points();
+    double& loss = points[result_.chosen].evaluated.loss;
+    believed_[result_.chosen] = loss = std::max(loss, verified_loss);
+    const mixed_precision::Choice choice = mixed_precision::choose_point(
+        points, {.max_loss = options_.max_loss, .max_cost = options_.max_latency_us});
+    if (!choice.meets_target) return false;
+    result_.chosen = choice.point;
+    return true;
+  }
+
+  /// The points as the search sees them, with the losses that were verified.
+  [[nodiscard]] std::vector<mixed_precision::SearchPoint> plain_points() const {
+    std::vector<mixed_precision::SearchPoint> points;
+    for (const MixedPoint& point : result_.points) {
+      points.push_back({point.name, {}, point.cost.time_us, point.evaluated});
+    }
+    for (const auto& [point, loss] : believed_) points[point].evaluated.loss = loss;
+    return points;
+  }
+
+  void write_tables(const std::filesystem::path& folder) const {
     if (!result_.sensitivity.layers.empty()) {
-      write_file(output.path() / "sensitivity.json",
+      write_file(folder / "sensitivity.json",
                  to_text(mixed_precision::to_json(result_.sensitivity)));
     }
-    write_file(output.path() / "pareto.json", to_text(to_json(result_)));
-    write_file(output.path() / "pareto.csv", pareto_csv(result_));
-    write_file(output.path() / "pareto.svg", pareto_svg(result_));
-    output.commit();
+    write_file(folder / "pareto.json", to_text(to_json(result_)));
+    write_file(folder / "pareto.csv", pareto_csv(result_));
+    write_file(folder / "pareto.svg", pareto_svg(result_));
   }
 
   Recipe recipe_;
@@ -254,6 +285,7 @@ class Chooser {
   std::unique_ptr<WidthSpace> space_;
   EvaluationTask task_;
   std::unique_ptr<Journal> journal_;
+  std::map<std::size_t, double> believed_;  ///< losses of points that the final model missed
   MixedPrecisionResult result_;
 };
 

@@ -55,15 +55,15 @@ struct MixedPrecisionResult {
   std::optional<double> max_loss;
   std::optional<double> max_latency_us;
   mixed_precision::SensitivityTable sensitivity;  ///< empty for kSnrBelow
-  report::QuantizeReport report;  ///< of the final model
-  QuantizeResult final_model;     ///< quantized with the chosen widths by all stages, and verified
+  report::QuantizeReport report;                  ///< of the final model
+  QuantizeResult final_model;  ///< quantized with the chosen widths by all stages, and verified
   Findings findings;
 };
 
 /// Chooses a width for every layer and quantizes the model with them.
 ///
-/// The search scores on recipe.evaluation.data, by default on the calibrated samples; the final
-/// model is verified as quantize() does. recipe.output holds what quantize() writes, with the
+/// The search scores on what recipe.evaluation names, by default on the calibrated samples; the
+/// final model is verified as quantize() does. recipe.output holds what quantize() writes, with the
 /// widths as layer_bits in recipe.json, and sensitivity.json, pareto.json, pareto.csv, pareto.svg.
 /// Finished work is kept there in journals, so that an interrupted run goes on.
 /// @throws Error as quantize() and measure_sensitivity()

@@ -38,6 +38,18 @@ int next_weight_bits(int bits) {
   return bits == 4 ? 8 : kWideBits;
 }
 
+/// Units that set the width of a common layer.
+void find_neighbours(std::vector<WidthUnit>& units) {
+  for (std::size_t a = 0; a < units.size(); ++a) {
+    for (std::size_t b = 0; b < units.size(); ++b) {
+      const bool share =
+          std::any_of(units[a].choice.begin(), units[a].choice.end(),
+                      [&](const auto& entry) { return units[b].choice.contains(entry.first); });
+      if (a != b && share) units[a].unit.neighbours.push_back(b);
+    }
+  }
+}
+
 std::set<int> weight_widths(int base) {
   return base == 4 ? std::set<int>{4, 8} : std::set<int>{base, kWideBits};
 }
@@ -129,6 +141,7 @@ std::vector<WidthUnit> WidthSpace::units(const SensitivityTable& table) const {
     for (const std::string& node : ends_of(layer)) unit.choice[node] = {0, kWideBits};
     units.push_back(std::move(unit));
   }
+  find_neighbours(units);
   return units;
 }
 

@@ -47,7 +47,7 @@ TEST(RankUnits, MostGainForTheCostFirstAndNothingWithoutGain) {
 
 TEST(RankUnits, ANeighbourThatTakesAConversionAwayComesEarly) {
   // Raising either of 0 and 1 alone costs 10 for its borders; both together cost 2.
-  const std::vector<RaisableUnit> units = {{"left", 5.0}, {"right", 1.0}, {"other", 0.4}};
+  const std::vector<RaisableUnit> units = {{"left", 5.0, {1}}, {"right", 1.0, {0}}, {"other", 0.4}};
   const CostFunction cost = [](const Assignment& raised) {
     double sum = raised[0] && raised[1] ? 2.0 : raised[0] || raised[1] ? 10.0 : 0.0;
     if (raised[2]) sum += 1.0;
@@ -115,6 +115,33 @@ TEST(SearchWidths, KeepsToItsEvaluations) {
   EXPECT_TRUE(result.meets_target);
   EXPECT_THROW((void)search_widths(net.units, net.cost(), net.evaluate(), {.max_evaluations = 1}),
                Error);
+}
+
+TEST(BelievedLosses, ANoisierModelIsNoBetterThanACleanerOne) {
+  const auto point = [](double loss, double sqnr_db) {
+    SearchPoint one;
+    one.evaluated = {0.0, loss, sqnr_db};
+    return one;
+  };
+  EXPECT_THAT(
+      believed_losses({point(1.0, 5.0), point(3.0, 9.0), point(0.5, 20.0), point(0.1, 1.0)}),
+      ElementsAre(3.0, 3.0, 0.5, 3.0));
+}
+
+TEST(SearchWidths, DoesNotBelieveInLuck) {
+  // Raising two or more units meets the target; one alone does so by luck, with more noise than the
+  // base, which misses it.
+  const std::vector<RaisableUnit> units = {{"a", 3.0}, {"b", 2.0}, {"c", 1.0}};
+  const CostFunction cost = [](const Assignment& raised) {
+    return static_cast<double>(std::count(raised.begin(), raised.end(), true));
+  };
+  const EvaluateFunction evaluate = [](const Assignment& raised) {
+    const auto count = std::count(raised.begin(), raised.end(), true);
+    if (count == 1) return Evaluated{0.0, 0.0, 2.0};
+    return Evaluated{0.0, count == 0 ? 9.0 : 1.0, count == 0 ? 3.0 : 20.0};
+  };
+  const SearchResult result = search_widths(units, cost, evaluate, {.max_loss = 2.0});
+  EXPECT_DOUBLE_EQ(result.points[result.chosen].cost, 2.0);
 }
 
 TEST(ParetoFront, LeavesOutWhatIsBeaten) {

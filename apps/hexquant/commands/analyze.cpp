@@ -81,7 +81,8 @@ int run_analyze(const Arguments& arguments, const CommandContext& context) {
   std::vector<pipeline::WhatIf> changes;
   const std::vector<std::string> asked = split_list(arguments.what_if);
   if (!asked.empty()) {
-    changes = pipeline::what_if(formats::read_onnx_outline(request.model), request, analysis, asked);
+    changes =
+        pipeline::what_if(formats::read_onnx_outline(request.model), request, analysis, asked);
   }
   print_findings(analysis.findings, arguments.shared.verbose);
   std::string text = analysis_text(request.model, analysis, arguments.top);

@@ -92,7 +92,8 @@ void add_auto_command(CLI::App& program, CommandContext& context) {
   add_common_options(*command, context.common);
   command->footer(
       "The ladder: post-training quantization; equalization with adaptive rounding; more bits for\n"
-      "the layers where they gain most (mixed-precision); 16-bit activations. It stops at the first rung that meets --max-loss and writes that rung into "
+      "the layers where they gain most (mixed-precision); 16-bit activations. It stops at the "
+      "first rung that meets --max-loss and writes that rung into "
       "DIR\n"
       "as 'quantize' would, with the table of rungs in report.json and report.html. Calibrate and\n"
       "score on different samples: overlap is warned of. Ctrl-C keeps the rungs that are done.\n"
