@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes a profile log of a given size, to time 'hexquant profile' on: lines of the article's form.
 
-usage: make_profile_log.py FILE [MEGABYTES] [--format node-lines|viewer-text|qnn-csv|ort-trace]
+usage: make_profile_log.py FILE [MEGABYTES] [--format node-lines|viewer-text|qnn-csv|ort-trace|chrome-trace]
        MEGABYTES defaults to 200; 400 layers, a thousandth of the lines malformed
 """
 
@@ -52,7 +52,20 @@ def ort_trace(dice, run):
     yield '{"cat" : "Session","pid" :1,"tid" :1,"dur" :%d,"ts" :%d,"ph" : "X","name" :"model_run","args" : {}},\n' % (total, run)
 
 
-WRITERS = {"node-lines": node_lines, "viewer-text": viewer_text, "qnn-csv": qnn_csv, "ort-trace": ort_trace}
+def chrome_trace(dice, run):
+    """One inference in the trace that qnn-profile-viewer makes."""
+    if run == 0:
+        yield '{"header": {"artifact_type": "OP_TRACE"},\n"traceEvents": [\n'
+    for number, name in enumerate(LAYERS):
+        start = 500 * (run * len(LAYERS) + number)
+        yield ('{"name": "q::ConvLayer.opt", "ph": "X", "pid": 0, "tid": 256, "ts": %d, "dur": %d, "args": {"ID": "0x%x", '
+               '"QNN Op Name": "%s", "QNN Op Type": "Conv2d", "HTP Op Type": "q::ConvLayer.opt", "Start Cycle": %d, '
+               '"Duration (cycles)": 600, "Dominant Path Cycles": 500, "Flags": ["uses_hmx"]}},\n'
+               % (start, dice.randint(1, 400), dice.getrandbits(40), name, start))
+
+
+WRITERS = {"node-lines": node_lines, "viewer-text": viewer_text, "qnn-csv": qnn_csv, "ort-trace": ort_trace,
+           "chrome-trace": chrome_trace}
 
 
 def main():

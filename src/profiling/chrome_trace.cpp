@@ -1,9 +1,9 @@
 #include "profiling/chrome_trace.h"
 
 #include <algorithm>
+#include <functional>
 #include <unordered_set>
 
-#include "core/format.h"
 #include "core/json_scanner.h"
 #include "hexquant/error.h"
 
@@ -20,6 +20,25 @@ struct Interval {
   double duration = -1.0;
   double critical = -1.0;
   std::int64_t thread = 0;
+};
+
+/// What the copies of an interval on several tracks share. The views point into the text.
+struct Identity {
+  std::string_view id;
+  std::string_view name;
+  std::int64_t thread = 0;
+  double start = 0.0;
+  double duration = 0.0;
+  friend bool operator==(const Identity&, const Identity&) = default;
+};
+
+struct IdentityHash {
+  std::size_t operator()(const Identity& identity) const noexcept {
+    constexpr std::size_t kOdd = 1099511628211U;
+    std::size_t hash = std::hash<std::string_view>{}(identity.id);
+    hash = hash * kOdd ^ std::hash<double>{}(identity.start);
+    return hash * kOdd ^ static_cast<std::size_t>(identity.thread);
+  }
 };
 
 /// A number, also one written as a string ("1234"), as some versions do.
@@ -130,8 +149,8 @@ class Reader {
       builder_.malformed(0, interval.qnn_name, "an interval without a duration");
       return;
     }
-    const std::string identity = format("{} {} {} {} {}", interval.id, interval.qnn_name,
-                                        interval.thread, interval.start, interval.duration);
+    const Identity identity{interval.id, interval.qnn_name, interval.thread, interval.start,
+                            interval.duration};
     if (!seen_.insert(identity).second) return;
     start_ = seen_.size() == 1 ? interval.start : std::min(start_, interval.start);
     end_ = std::max(end_, end);
@@ -152,7 +171,7 @@ class Reader {
 
   ProfileTable& table_;
   ProfileBuilder builder_;
-  std::unordered_set<std::string> seen_;
+  std::unordered_set<Identity, IdentityHash> seen_;
   double start_ = 0.0;
   double end_ = 0.0;
   bool has_critical_ = false;

@@ -76,8 +76,10 @@ std::optional<ValueLine> parse_value_line(std::string_view line) {
 std::string_view operation_name(std::string_view label) {
   const std::size_t digits = std::min(label.find_first_not_of("0123456789"), label.size());
   if (digits > 0 && label.substr(digits).starts_with(": ")) label.remove_prefix(digits + 2);
-  if (label.ends_with(kCycles)) label.remove_suffix(kCycles.size());
-  label = trim_blanks(label);
+  const std::string_view bare =
+      trim_blanks(label.substr(0, label.size() - (label.ends_with(kCycles) ? kCycles.size() : 0)));
+  if (bare.empty()) return label;
+  label = bare;
   const std::size_t at = label.rfind(kOpId);
   if (at == std::string_view::npos || at == 0) return label;  // "OpId_0" has no other name
   const bool is_id =

@@ -31,6 +31,8 @@ TEST(ViewerLine, LabelValueUnit) {
   EXPECT_EQ(operation_name("Input OpId_2 (cycles)"), "Input");
   EXPECT_EQ(operation_name("OpId_0 (cycles)"), "OpId_0");
   EXPECT_EQ(operation_name("a:OpId_x (cycles)"), "a:OpId_x");
+  EXPECT_EQ(operation_name("1: (cycles)"), "(cycles)");
+  EXPECT_EQ(operation_name(":OpId_2 (cycles)"), ":OpId_2");
   for (const char* line : {"", ":", "a: us", "a: x us", "a: -4 us", "a: 4 miles", ": 4 us",
                            "a: 1e999 us", "Init Stats:"}) {
     EXPECT_FALSE(parse_value_line(line)) << line;

@@ -142,9 +142,9 @@ std::string notes_text(const ProfileTable& table) {
 
 std::string table_section(const ProfileTable& table, const ProfileTextOptions& options) {
   std::string text = head_text(table);
-  if (table.rows.empty()) {
+  if (table.rows.empty() && !table.totals.empty()) {
     text += "no operations: the profile was made at the basic level, or holds totals only\n";
-  } else {
+  } else if (!table.rows.empty()) {
     text += "\n" + top_table(table, options);
   }
   text += totals_text(table);
@@ -254,7 +254,7 @@ std::string fallback_text(const pipeline::Fallback& fallback) {
     text +=
         "\nadvice:\n"
         "1. check whether an equivalent operation that the HTP supports can replace it\n"
-        "2. simplify the model's graph with onnxsim\n"
+        "2. simplify the model's graph with 'hexquant optimize' or onnxsim\n"
         "3. consider rewriting the unsupported operation in the model\n";
   }
   const std::size_t conversions = fallback.nodes.size() - operations;
