@@ -51,6 +51,8 @@ void AnalyzeArguments::add_to(CLI::App& command) {
       ->check(CLI::NonNegativeNumber);
   command.add_flag("--dlbc", request.predict.dlbc,
                    "With the compiler's lossless compression of data in DDR");
+  command.add_flag("--io-on-device", request.predict.io_on_device,
+                   "Float inputs and outputs are converted on the NPU instead of the CPU");
   command.add_option("--soc-figure", soc_figures,
                      "KEY=NUMBER: your own figure of the chip: clock_mhz,\n"
                      "ddr_effective_gb_per_s, tops_int8, vtcm_max_mb, ...");
