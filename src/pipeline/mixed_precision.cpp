@@ -147,6 +147,16 @@ class Chooser {
     result_.points.push_back({name, choice, space_->cost(choice), evaluate(choice)});
   }
 
+  /// Predicted time, and a little for traffic that is hidden behind it: it costs energy, and of two
+  /// models of one time the smaller is taken. Too many raised weights cost more than anything.
+  [[nodiscard]] double search_cost(const WidthCost& cost) const {
+    constexpr double kHiddenTrafficUsPerByte = 1e-6;
+    constexpr double kForbiddenUs = 1e9;
+    const bool is_forbidden = cost.raised_weight_share > options_.max_raised_weights;
+    return cost.time_us + kHiddenTrafficUsPerByte * static_cast<double>(cost.ddr_bytes) +
+           (is_forbidden ? kForbiddenUs : 0.0);
+  }
+
   void search() {
     const std::vector<WidthUnit> units = space_->units(result_.sensitivity);
     std::vector<mixed_precision::RaisableUnit> plain;
@@ -160,7 +170,7 @@ class Chooser {
     };
     const mixed_precision::CostFunction cost = [&](const Assignment& raised) {
       if (progress_.cancelled()) throw Error(ErrorCode::kCancelled, "stopped during search");
-      return space_->cost(choice_of(raised)).time_us;
+      return search_cost(space_->cost(choice_of(raised)));
     };
     const mixed_precision::SearchResult found = mixed_precision::search_widths(
         plain, cost, [&](const Assignment& raised) { return evaluate(choice_of(raised)); },
@@ -171,7 +181,9 @@ class Chooser {
       add_point(point.name, choice_of(point.raised));
     }
     result_.chosen = found.chosen;
-    result_.meets_target = found.meets_target;
+    result_.meets_target =
+        found.meets_target &&
+        result_.points[found.chosen].cost.raised_weight_share <= options_.max_raised_weights;
   }
 
   void evaluate_rule() {
@@ -262,7 +274,7 @@ class Chooser {
   [[nodiscard]] std::vector<mixed_precision::SearchPoint> plain_points() const {
     std::vector<mixed_precision::SearchPoint> points;
     for (const MixedPoint& point : result_.points) {
-      points.push_back({point.name, {}, point.cost.time_us, point.evaluated});
+      points.push_back({point.name, {}, search_cost(point.cost), point.evaluated});
     }
     for (const auto& [point, loss] : believed_) points[point].evaluated.loss = loss;
     return points;

@@ -30,9 +30,11 @@ struct MixedPrecisionOptions {
   double snr_below_db = 25.0;  ///< of the weights at the recipe's width, one scale a tensor
   std::optional<double> max_loss = std::nullopt;        ///< of the metric, in its own unit
   std::optional<double> max_latency_us = std::nullopt;  ///< predicted
-  int max_evaluations = 24;                             ///< kSearch: models really evaluated
-  std::filesystem::path sensitivity;                    ///< table made before; empty = measured now
-  double time_limit_s = 600.0;                          ///< of each run of a metric program
+  /// kSearch: share of the weights (elements) that may have more bits than the recipe's.
+  double max_raised_weights = 1.0;
+  int max_evaluations = 24;           ///< kSearch: models really evaluated
+  std::filesystem::path sensitivity;  ///< table made before; empty = measured now
+  double time_limit_s = 600.0;        ///< of each run of a metric program
   /// Where the result is written; empty = recipe.output, which holds the journals in any case.
   std::filesystem::path folder;
 };

@@ -54,6 +54,18 @@ TEST_F(MixedPrecisionTest, SearchesWidthsForALoss) {
   EXPECT_EQ(read_file(folder_ / "out" / "pareto.csv"), csv);
 }
 
+TEST_F(MixedPrecisionTest, KeepsToTheShareOfRaisedWeights) {
+  const RunResult result =
+      run(digits({"--weight-bits", "4:all", "--metric", "sqnr", "--evaluate", "16", "--max-loss",
+                  "0.02", "--max-raised-weights", "0.5", "-o", "out", "--json", "m.json"}));
+  const Json found = json();
+  const Json& chosen = found["points"][found["chosen"].get<std::size_t>()];
+  EXPECT_EQ(result.status, found["meets_target"].get<bool>() ? 0 : 1) << result.err;
+  EXPECT_GT(chosen["raised_weight_share"].get<double>(), 0.0);
+  EXPECT_LE(chosen["raised_weight_share"].get<double>(), 0.5);
+  EXPECT_LT(chosen["loss"].get<double>(), found["points"][0]["loss"].get<double>());
+}
+
 TEST_F(MixedPrecisionTest, TheRatioRuleTakesTheFloorOfItsShare) {
   // 8 layers with weights: floor(0.3 * 8) = 2.
   const RunResult result = run(digits({"--labels", example("calibration_labels.npy"),

@@ -139,6 +139,10 @@ void add_options(CLI::App& command, MixedPrecisionArguments& arguments) {
   arguments.snr_below = add("--snr-below", arguments.options.snr_below_db,
                             "16 bits for layers whose weights alone have an SNR below this, dB")
                             ->capture_default_str();
+  add("--max-raised-weights", arguments.options.max_raised_weights,
+      "Search: share of the weights that may have more bits than --weight-bits")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
   add("--max-evaluations", arguments.options.max_evaluations,
       "Models that the search really evaluates, at most")
       ->check(CLI::Range(2, 1000))
