@@ -33,6 +33,9 @@ using mixed_precision::SensitivityRow;
 /// 16 bits for weights and activations of a layer: as far as the target takes them.
 constexpr LayerWidths kAllWide = {16, 16};
 
+/// Added to the cost of what must not be chosen.
+constexpr double kForbiddenUs = 1e9;
+
 /// Scores of an evaluated model as a line of the journal.
 Json evaluated_json(const Evaluated& evaluated) {
   return {{"metric", evaluated.metric},
@@ -147,11 +150,18 @@ class Chooser {
     result_.points.push_back({name, choice, space_->cost(choice), evaluate(choice)});
   }
 
+  [[nodiscard]] mixed_precision::SearchOptions search_options() const {
+    mixed_precision::SearchOptions options{.max_loss = options_.max_loss,
+                                           .max_cost = options_.max_latency_us,
+                                           .max_evaluations = options_.max_evaluations};
+    if (options_.max_raised_weights < 1.0 && !options.max_cost) options.max_cost = kForbiddenUs / 2;
+    return options;
+  }
+
   /// Predicted time, and a little for traffic that is hidden behind it: it costs energy, and of two
   /// models of one time the smaller is taken. Too many raised weights cost more than anything.
   [[nodiscard]] double search_cost(const WidthCost& cost) const {
     constexpr double kHiddenTrafficUsPerByte = 1e-6;
-    constexpr double kForbiddenUs = 1e9;
     const bool is_forbidden = cost.raised_weight_share > options_.max_raised_weights;
     return cost.time_us + kHiddenTrafficUsPerByte * static_cast<double>(cost.ddr_bytes) +
            (is_forbidden ? kForbiddenUs : 0.0);
@@ -174,9 +184,7 @@ class Chooser {
     };
     const mixed_precision::SearchResult found = mixed_precision::search_widths(
         plain, cost, [&](const Assignment& raised) { return evaluate(choice_of(raised)); },
-        {.max_loss = options_.max_loss,
-         .max_cost = options_.max_latency_us,
-         .max_evaluations = options_.max_evaluations});
+        search_options());
     for (const mixed_precision::SearchPoint& point : found.points) {
       add_point(point.name, choice_of(point.raised));
     }
@@ -248,7 +256,7 @@ class Chooser {
       result_.report = job.report;
       const bool misses = options_.max_loss && job.result.loss > *options_.max_loss;
       if (misses && attempt < kMostTries && take_next(job.result.loss)) continue;
-      if (misses) result_.meets_target = false;
+      if (options_.max_loss) result_.meets_target = !misses && is_within_limits();
       result_.findings.insert(result_.findings.end(), job.result.findings.begin(),
                               job.result.findings.end());
       write_reports(output.path(), "mixed-precision", job.report);
@@ -258,13 +266,20 @@ class Chooser {
     output.commit();
   }
 
+  /// The chosen point against the limits that need no evaluation.
+  [[nodiscard]] bool is_within_limits() const {
+    const WidthCost& cost = result_.points[result_.chosen].cost;
+    const bool is_search = options_.rule == WidthRule::kSearch;
+    return (!options_.max_latency_us || cost.time_us <= *options_.max_latency_us) &&
+           (!is_search || cost.raised_weight_share <= options_.max_raised_weights);
+  }
+
   /// @return false when no other point meets the target
   bool take_next(double verified_loss) {
     std::vector<mixed_precision::SearchPoint> points = plain_points();
     double& loss = points[result_.chosen].evaluated.loss;
     believed_[result_.chosen] = loss = std::max(loss, verified_loss);
-    const mixed_precision::Choice choice = mixed_precision::choose_point(
-        points, {.max_loss = options_.max_loss, .max_cost = options_.max_latency_us});
+    const mixed_precision::Choice choice = mixed_precision::choose_point(points, search_options());
     if (!choice.meets_target) return false;
     result_.chosen = choice.point;
     return true;
