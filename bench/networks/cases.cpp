@@ -6,6 +6,7 @@
 #include "calibrate/encode_activations.h"
 #include "core/format.h"
 #include "networks/whole_networks.h"
+#include "pipeline/quantized_structure.h"
 #include "plan/plan.h"
 #include "quant/insert_qdq.h"
 #include "target/target.h"
@@ -71,6 +72,12 @@ graph::Graph quantize_case(const Case& item, const std::string& soc) {
   std::ignore = weights::quantize_weights(graph, plan, encodings, {}, silent_progress());
   std::ignore = weights::quantize_biases(graph, plan, encodings);
   return quant::insert_qdq(graph, encodings);
+}
+
+graph::Graph structure_of_case(const Case& item, const std::string& soc) {
+  const graph::Graph graph = item.make();
+  return pipeline::quantized_structure(graph,
+                                       plan::make_plan(graph, target::load_target(soc), item.plan));
 }
 
 std::vector<Case> network_cases() {

@@ -41,4 +41,7 @@ struct Case {
 /// ranges: 0..6 behind Relu and the like, -2.5..2.5 elsewhere. Costs do not depend on them.
 [[nodiscard]] graph::Graph quantize_case(const Case& item, const std::string& soc);
 
+/// The same with codes and scales that are made up: all that a prediction looks at.
+[[nodiscard]] graph::Graph structure_of_case(const Case& item, const std::string& soc);
+
 }  // namespace hexquant::networks

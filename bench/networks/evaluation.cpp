@@ -41,7 +41,7 @@ std::vector<KnownCase> known_cases(const std::string& soc,
     const auto found = by_name.find(item.name);
     if (found == by_name.end()) continue;
     if (!only.empty() && std::find(only.begin(), only.end(), item.name) == only.end()) continue;
-    const graph::Graph graph = quantize_case(item, soc);
+    const graph::Graph graph = structure_of_case(item, soc);
     perf::Workload workload =
         perf::make_workload(graph, target::predict_placement(target.rules, graph));
     known.push_back({std::move(item), std::move(workload), *found->second});
