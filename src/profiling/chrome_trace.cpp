@@ -5,7 +5,7 @@
 #include <unordered_set>
 
 #include "core/json_scanner.h"
-#include "hexquant/error.h"
+#include "profiling/json_profile.h"
 
 namespace hexquant::profiling {
 namespace {
@@ -180,16 +180,7 @@ class Reader {
 }  // namespace
 
 ProfileTable read_chrome_trace(std::string_view json, const std::string& origin) {
-  ProfileTable table{
-      .format = ProfileFormat::kChromeTrace, .sources = {origin}, .unit = ProfileUnit::kCycles};
-  Reader reader(table);
-  JsonScanner scanner(json, origin);
-  try {
-    reader.read(scanner);
-  } catch (const Error& error) {
-    reader.broken_off(json.substr(std::min(scanner.position(), json.size())), error.what());
-  }
-  reader.finish();
+  ProfileTable table = read_json_cycles<Reader>(ProfileFormat::kChromeTrace, json, origin);
   if (!table.rows.empty()) {
     table.findings.push_back(
         {.id = "cycles-not-time",

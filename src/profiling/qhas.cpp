@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/json_scanner.h"
-#include "hexquant/error.h"
+#include "profiling/json_profile.h"
 
 namespace hexquant::profiling {
 namespace {
@@ -183,16 +183,7 @@ class Reader {
 }  // namespace
 
 ProfileTable read_qhas(std::string_view json, const std::string& origin) {
-  ProfileTable table{
-      .format = ProfileFormat::kQhas, .sources = {origin}, .unit = ProfileUnit::kCycles};
-  Reader reader(table);
-  JsonScanner scanner(json, origin);
-  try {
-    reader.read(scanner);
-  } catch (const Error& error) {
-    reader.broken_off(json.substr(std::min(scanner.position(), json.size())), error.what());
-  }
-  reader.finish();
+  ProfileTable table = read_json_cycles<Reader>(ProfileFormat::kQhas, json, origin);
   if (!table.rows.empty()) {
     table.findings.push_back(
         {.id = "cycles-not-time",
