@@ -66,7 +66,8 @@ void BorderBuilder::add_input(int index, bool converts) {
       image ? block_bytes >= share_bytes(constants_.serial_image_share)
             : block_bytes + plain * stored_bits / 8.0 > share_bytes(constants_.serial_map_share);
   const int count = parallel ? std::max(4, layout_.strips(index)) : 1;
-  if (image && parallel && !t.channels_last) vector(VectorTask::kSliceInput, plain, count, true);
+  if (image && parallel && converts && !t.channels_last)
+    vector(VectorTask::kSliceInput, plain, count, true);
   if (converts) {
     vector(VectorTask::kQuantize, plain, count, true);
     if (shape.size() > 3 && shape.back() < kShortRow && shape.back() > 1) {

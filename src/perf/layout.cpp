@@ -98,8 +98,13 @@ int Layout::strips(int tensor) const {
   if (is_map(tensor)) {
     strips = shape[0] * (round_up(shape[2], 8) / 8);
   } else {
-    for (std::size_t axis = 0; axis + 2 < shape.size(); ++axis) strips *= shape[axis];
-    strips *= round_up(shape[shape.size() - 2], 32) / 32;
+    // Of five and more axes the last two before the channels are rows of one strip.
+    const std::size_t row_axes = shape.size() > 4 ? 2 : 1;
+    std::int64_t rows = 1;
+    for (std::size_t axis = 0; axis + 1 < shape.size(); ++axis) {
+      (axis + 1 + row_axes < shape.size() ? strips : rows) *= shape[axis];
+    }
+    strips *= round_up(rows, 32) / 32;
   }
   return static_cast<int>(std::clamp<std::int64_t>(strips, 1, 4096));
 }
