@@ -52,7 +52,8 @@ void VectorBuilder::add_constants() {
   for (const int index : operation_.inputs) {
     const WorkTensor& t = tensor(index);
     if (!t.is_constant || t.elements() <= 1) continue;
-    if (&operation_at(t.readers.front()) != &operation_) continue;  // stays in VTCM
+    // What an earlier operation fetched stays in VTCM.
+    if (!t.readers.empty() && &operation_at(t.readers.front()) != &operation_) continue;
     work_.ddr_read_bytes += ceil_div(t.bytes(), kTransferUnit) * kTransferUnit;
   }
 }
