@@ -1,14 +1,16 @@
 // Fits the latency model to the vendor's estimates and checks it.
 //
 // usage: fit_latency_model collect SOC OUT.csv LAYERS.csv [NAME_PART]
-//        fit_latency_model fit     DATA.json RESULTS_DIR [SWEEPS]
+//        fit_latency_model fit     DATA.json RESULTS_DIR [SWEEPS [KEY_PREFIX...]]
 //        fit_latency_model check   DATA.json RESULTS_DIR [SOC] [--cases] [--operations OUT.csv]
 //        fit_latency_model constants DATA.json
 //
 // collect asks the vendor's simulator (HEXQUANT_QNN_ROOT) for every case of bench/networks that OUT
-// does not hold yet; fit changes the constants in DATA.json; check prints the table of errors,
-// constants the table of the documents. RESULTS_DIR holds SOC.csv and SOC_layers.csv.
+// does not hold yet; fit changes the constants in DATA.json (with prefixes: those alone); check
+// prints the table of errors, constants the table of the documents. RESULTS_DIR holds SOC.csv and
+// SOC_layers.csv.
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -81,8 +83,11 @@ int run(const std::vector<std::string>& arguments) {
     return collect(arguments[1], arguments[2], arguments[3], count > 4 ? arguments[4] : "");
   }
   if (command == "fit" && count >= 3) {
+    const auto rest =
+        arguments.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(4, count));
     return latency_fit::fit(arguments[1], arguments[2],
-                            count > 3 ? std::atoi(arguments[3].c_str()) : 20);
+                            count > 3 ? std::atoi(arguments[3].c_str()) : 20,
+                            {rest, arguments.end()});
   }
   if (command == "constants" && count == 2) return print_constants(arguments[1]);
   if (command == "check" && count >= 3) {

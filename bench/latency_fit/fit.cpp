@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <unordered_map>
 
 #include "core/file_io.h"
@@ -37,7 +38,15 @@ class Fit {
 
   /// First the units' work, layer by layer; then what the layers do not show (borders of the graph,
   /// transfers, overlap) by the totals; then everything, gently.
-  perf::FittedMachine run(int sweeps) {
+  /// With `only`: the constants whose keys begin so, by layers and totals, all others as they are.
+  perf::FittedMachine run(int sweeps, const std::vector<std::string>& only) {
+    if (!only.empty()) {
+      search(sweeps, 1.0, 1.0, [&](const std::string& key) {
+        return std::any_of(only.begin(), only.end(),
+                           [&](const std::string& part) { return key.starts_with(part); });
+      });
+      return machine_;
+    }
     search(sweeps, 1.0, 0.0, [](const std::string& key) { return !is_whole(key); });
     search(sweeps, 0.0, 1.0, is_whole);
     search(sweeps / 2, 1.0, 1.0, [](const std::string&) { return true; });
@@ -45,9 +54,9 @@ class Fit {
   }
 
  private:
-  using Wanted = bool (*)(const std::string& key);
+  using Wanted = std::function<bool(const std::string& key)>;
 
-  void search(int sweeps, double layer_weight, double case_weight, Wanted wanted) {
+  void search(int sweeps, double layer_weight, double case_weight, const Wanted& wanted) {
     layer_weight_ = layer_weight;
     case_weight_ = case_weight;
     search(sweeps, wanted);
@@ -63,7 +72,7 @@ class Fit {
     return key.rfind("vector_", 0) != 0 && key.rfind("matrix_", 0) != 0;
   }
 
-  void search(int sweeps, Wanted wanted) {
+  void search(int sweeps, const Wanted& wanted) {
     double best = loss();
     std::vector<double> steps(perf::named_constants(machine_.constants).size(), 0.2);
     for (int sweep = 0; sweep < sweeps; ++sweep) {
@@ -205,7 +214,8 @@ Json error_json(const perf::FittedMachine& machine, const std::vector<KnownCase>
 
 }  // namespace
 
-int fit(const std::filesystem::path& data, const std::filesystem::path& results, int sweeps) {
+int fit(const std::filesystem::path& data, const std::filesystem::path& results, int sweeps,
+        const std::vector<std::string>& only) {
   Json json = read_json(data);
   for (const auto& machine : perf::parse_latency_data(read_file(data), data.string())) {
     const std::filesystem::path table = results / (machine.soc + ".csv");
@@ -217,7 +227,7 @@ int fit(const std::filesystem::path& data, const std::filesystem::path& results,
     std::vector<KnownCase> fitted;
     std::copy_if(cases.begin(), cases.end(), std::back_inserter(fitted),
                  [](const KnownCase& known) { return !known.item.kept_out; });
-    const perf::FittedMachine result = Fit(machine, std::move(fitted)).run(sweeps);
+    const perf::FittedMachine result = Fit(machine, std::move(fitted)).run(sweeps, only);
     Json& entry = json["architectures"][machine.htp_arch];
     entry["constants"] = perf::to_json(result.constants);
     entry["errors"] = error_json(result, cases);

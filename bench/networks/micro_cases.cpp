@@ -142,6 +142,36 @@ Value with_transposed_conv(Net& net, const Value& x) {
 Value with_transpose(Net& net, const Value& x) {
   return net.transpose(conv1x1(net, x), {0, 1, 3, 2});
 }
+/// Channels of two groups in turn: ShuffleNet.
+Value channel_shuffle(Net& net, const Value& x) {
+  const Value y = conv1x1(net, x);
+  const Shape shape = net.shape(y);
+  const Value groups = net.reshape(y, {shape[0], 2, shape[1] / 2, shape[2], shape[3]});
+  return net.reshape(net.transpose(groups, {0, 2, 1, 3, 4}), shape);
+}
+Value channel_pad(Net& net, const Value& x) {
+  const Value y = conv1x1(net, x);
+  return net.pad_channels(y, channels(net, x) / 2, channels(net, x) / 2);
+}
+Value strided_slice(Net& net, const Value& x) {
+  return net.decimate(conv1x1(net, x), 2);
+}
+Value mean_by_axes(Net& net, const Value& x) {
+  return net.reduce_mean(net.reduce_mean(conv1x1(net, x), 3), 2);
+}
+/// A small image through the first layers of a classifier.
+Value small_image(Net& net, const Value& x) {
+  const Value y = net.activation(net.conv(x, {.channels = 16, .kernel = 3}), "Relu");
+  return conv3x3(net, y);
+}
+/// Heads of keys that serve two heads of queries each.
+Value repeated_heads(Net& net, const Value& x) {
+  const Shape shape = net.shape(x);
+  const std::int64_t heads = shape[2] / 16;
+  const Value y = net.reshape(net.fully_connected(x, shape[2]), {1, shape[1], heads, 1, 16});
+  const Value twice = net.expand(y, {1, shape[1], heads, 2, 16});
+  return net.fully_connected(net.reshape(twice, {1, shape[1], heads * 32}), shape[2]);
+}
 Value dense(Net& net, const Value& x) {
   return net.activation(net.fully_connected(x, net.shape(x).back()), "Relu");
 }
@@ -275,6 +305,24 @@ std::vector<Chain> sequence_chains() {
        true}};
 }
 
+/// Data that is only moved, one axis at a time. Behind all others: their place in the list says
+/// which of those are kept out.
+std::vector<Chain> mover_chains() {
+  return {{"channel_shuffle",
+           channel_shuffle,
+           {{116, 40, 1}, {232, 20, 1}, {464, 10, 1}, {64, 28, 2}, {128, 28, 2}, {256, 14, 2}}},
+          {"channel_pad", channel_pad, {{16, 16, 1}, {32, 8, 1}, {32, 28, 1}, {64, 14, 1}}},
+          {"strided_slice", strided_slice, {{16, 32, 1}, {32, 16, 1}, {64, 56, 1}, {64, 28, 1}}},
+          {"mean_by_axes", mean_by_axes, {{1280, 7, 1}, {512, 7, 1}, {256, 14, 1}, {64, 28, 1}}},
+          {"small_image", small_image, {{3, 32, 1}, {1, 32, 1}, {3, 48, 1}, {3, 96, 1}}},
+          {"repeated_heads",
+           repeated_heads,
+           {{64, 64, 1}, {64, 128, 1}, {128, 64, 1}, {32, 256, 1}},
+           true,
+           8,
+           16}};
+}
+
 /// Other widths.
 std::vector<Chain> other_widths() {
   return {
@@ -326,6 +374,16 @@ graph::Graph make_chain(const Chain& chain, const Size& size) {
   return net.graph();
 }
 
+Case chain_case(const Chain& chain, const Size& size) {
+  Case item;
+  item.kind = chain.kind;
+  item.name = format("{}_c{}_s{}_n{}", chain.kind, size.channels, size.size, size.depth);
+  item.plan.weight_bits = chain.weight_bits;
+  item.plan.act_bits = chain.act_bits;
+  item.make = [chain, size] { return make_chain(chain, size); };
+  return item;
+}
+
 /// Layers of 8 and 16 bits in turn: a conversion between any two.
 Case mixed_case(const Size& size) {
   Case item;
@@ -348,19 +406,13 @@ Case mixed_case(const Size& size) {
 std::vector<Case> micro_cases() {
   std::vector<Case> cases;
   for (const Chain& chain : chains()) {
-    for (std::size_t i = 0; i < chain.sizes.size(); ++i) {
-      const Size size = chain.sizes[i];
-      Case item;
-      item.kind = chain.kind;
-      item.name = format("{}_c{}_s{}_n{}", chain.kind, size.channels, size.size, size.depth);
-      item.plan.weight_bits = chain.weight_bits;
-      item.plan.act_bits = chain.act_bits;
-      item.make = [chain, size] { return make_chain(chain, size); };
-      cases.push_back(item);
-    }
+    for (const Size& size : chain.sizes) cases.push_back(chain_case(chain, size));
   }
   for (const Size& size : {Size{64, 28, 6}, Size{128, 28, 4}, Size{32, 56, 4}}) {
     cases.push_back(mixed_case(size));
+  }
+  for (const Chain& chain : mover_chains()) {
+    for (const Size& size : chain.sizes) cases.push_back(chain_case(chain, size));
   }
   // Deterministic and independent of the kind: every third is kept out, every other one has
   // uint8 inputs and outputs.

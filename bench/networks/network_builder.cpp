@@ -208,6 +208,30 @@ std::string NetworkBuilder::reshape(const std::string& x, const Shape& out) {
   return add("Reshape", {x, int64s(out)}, out);
 }
 
+std::string NetworkBuilder::pad_channels(const std::string& x, std::int64_t before,
+                                         std::int64_t after) {
+  Shape out = shape(x);
+  out[1] += before + after;
+  return add("Pad", {x, int64s({0, before, 0, 0, 0, after, 0, 0})}, out);
+}
+
+std::string NetworkBuilder::decimate(const std::string& x, std::int64_t step) {
+  const Shape in = shape(x);
+  return add("Slice",
+             {x, int64s({0, 0}), int64s({in[2], in[3]}), int64s({2, 3}), int64s({step, step})},
+             strided(in, in[1], step));
+}
+
+std::string NetworkBuilder::reduce_mean(const std::string& x, std::int64_t axis) {
+  Shape out = shape(x);
+  out.erase(out.begin() + axis);
+  return add("ReduceMean", {x, int64s({axis})}, out, {{"keepdims", std::int64_t{0}}});
+}
+
+std::string NetworkBuilder::expand(const std::string& x, const Shape& out) {
+  return add("Expand", {x, int64s(out)}, out);
+}
+
 std::string NetworkBuilder::resize(const std::string& x, std::int64_t factor,
                                    const std::string& mode) {
   const Shape in = shape(x);

@@ -54,6 +54,12 @@ class NetworkBuilder {
   std::string layer_norm(const std::string& x);  ///< over the last axis
   std::string transpose(const std::string& x, const std::vector<std::int64_t>& permutation);
   std::string reshape(const std::string& x, const Shape& shape);
+  /// Zeros before and behind the channels of a feature map.
+  std::string pad_channels(const std::string& x, std::int64_t before, std::int64_t after);
+  /// Every `step`-th row and column of a feature map.
+  std::string decimate(const std::string& x, std::int64_t step);
+  std::string reduce_mean(const std::string& x, std::int64_t axis);
+  std::string expand(const std::string& x, const Shape& shape);
   /// Whole-number enlargement of a feature map; "nearest" or "linear".
   std::string resize(const std::string& x, std::int64_t factor, const std::string& mode);
 

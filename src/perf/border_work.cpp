@@ -66,7 +66,8 @@ void BorderBuilder::add_input(int index, bool converts) {
       image ? block_bytes >= share_bytes(constants_.serial_image_share)
             : block_bytes + plain * stored_bits / 8.0 > share_bytes(constants_.serial_map_share);
   const int count = parallel ? std::max(4, layout_.strips(index)) : 1;
-  if (image && parallel && !t.channels_last) vector(VectorTask::kSliceInput, plain, count, true);
+  if (image && parallel && converts && !t.channels_last)
+    vector(VectorTask::kSliceInput, plain, count, true);
   if (converts) {
     vector(VectorTask::kQuantize, plain, count, true);
     if (shape.size() > 3 && shape.back() < kShortRow && shape.back() > 1) {
@@ -104,10 +105,12 @@ void BorderBuilder::add_output(int index) {
   const bool converts = border && options_.io_on_device;
   const int code_bits = border ? tensor(input()).bits : std::max(t.bits, 8);
   const std::int64_t elements = t.elements();
-  work_.ddr_write_bytes += padded_transfer(elements * (converts ? t.bits : code_bits) / 8);
   const std::size_t saved = width_;
   width_ = code_bits > 8 ? 1 : 0;
   const double blocks = channel_first_elements(index);
+  // Codes leave in blocks, with their padding; float values do not.
+  const auto written = converts || t.channels_last ? elements : static_cast<std::int64_t>(blocks);
+  work_.ddr_write_bytes += padded_transfer(written * (converts ? t.bits : code_bits) / 8);
   const double bytes = static_cast<double>(elements) * (converts ? 4.0 : 1.0);
   const int count =
       bytes > share_bytes(constants_.serial_output_share) ? std::max(4, tiles(index)) : 1;

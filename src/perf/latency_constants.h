@@ -19,7 +19,7 @@ enum class VectorTask {
   kQuantize,       ///< float input -> codes
   kDequantize,     ///< codes -> float output
   kShortRows,      ///< further cost of kQuantize for rows of fewer than 8 elements
-  kSliceInput,     ///< an image fetched in strips
+  kSliceInput,     ///< a float image fetched in strips
   kTile,           ///< plain rows -> blocks of 8 x 8 x 32
   kUntile,         ///< blocks -> plain rows
   kChannelsLast,   ///< NCHW -> NHWC (and back) of many channels, in blocks
@@ -32,8 +32,13 @@ enum class VectorTask {
   kFunction,       ///< a table or polynomial for each element
   kPool,           ///< windows, for each element and element of the window
   kMean,           ///< whole maps, for each element read
+  kMeanAxis,       ///< one axis of a map, for each element read
   kConcat,         ///< copies along a channel or row axis
+  kJoinParts,      ///< operands of a Concat cut out of a block, for each element
   kMove,           ///< Transpose, Slice, Gather ...
+  kShuffle,        ///< Transpose that only permutes channels, for each pixel
+  kPadChannels,    ///< Pad of channels by parts of a block, for each element written
+  kExpandRows,     ///< Expand, for each row written
   kReshape,        ///< a change of shape between maps and rows
   kReshapeRows,    ///< any other change of shape
   kResize,         ///< for each element written

@@ -6,6 +6,7 @@ namespace hexquant::perf {
 namespace {
 
 constexpr std::int64_t kImageChannels = 4;  ///< inputs with at most so many are images
+constexpr double kSmallImage = 1 << 16;     ///< elements in blocks that one thread re-orders
 
 }  // namespace
 
@@ -102,8 +103,9 @@ void LayerBuilder::add_strided(MatrixShape shape) {
   if (is_patch(operation_)) {
     vector(VectorTask::kPatches, read, tiles(input()));
   } else {
-    vector(is_image ? VectorTask::kImageToDepth : VectorTask::kSpaceToDepth,
-           layout_.padded_elements(input()), tiles(input()));
+    const double padded = layout_.padded_elements(input());
+    vector(is_image ? VectorTask::kImageToDepth : VectorTask::kSpaceToDepth, padded,
+           is_image && padded <= kSmallImage ? 1 : tiles(input()));
   }
   shape.in_channels *= stride();
   shape.window = 1;

@@ -30,6 +30,14 @@ bool keeps_layout(const Operation& operation) {
          kind != WorkKind::kFullyConnected && kind != WorkKind::kRecurrent;
 }
 
+/// Groups of channels that were apart are one axis again; every pixel keeps its place.
+bool joins_channel_groups(const Workload& workload, const Operation& operation) {
+  if (operation.op != "Reshape" || operation.inputs.empty()) return false;
+  const Shape& in = workload.tensors[static_cast<std::size_t>(operation.inputs[0])].shape;
+  const Shape& out = workload.tensors[static_cast<std::size_t>(operation.outputs[0])].shape;
+  return in.size() == 5 && out.size() == 4 && std::equal(in.end() - 2, in.end(), out.end() - 2);
+}
+
 }  // namespace
 
 Layout::Layout(const Workload& workload)
@@ -53,6 +61,8 @@ void Layout::mark_maps() {
   for (const Operation& operation : workload_.operations) {
     if (works_on_maps(operation.kind)) {
       mark(operation.inputs);
+      mark(operation.outputs);
+    } else if (joins_channel_groups(workload_, operation)) {
       mark(operation.outputs);
     } else if (keeps_layout(operation) && any_map(operation.inputs)) {
       mark(operation.outputs);
@@ -98,8 +108,13 @@ int Layout::strips(int tensor) const {
   if (is_map(tensor)) {
     strips = shape[0] * (round_up(shape[2], 8) / 8);
   } else {
-    for (std::size_t axis = 0; axis + 2 < shape.size(); ++axis) strips *= shape[axis];
-    strips *= round_up(shape[shape.size() - 2], 32) / 32;
+    // Of five and more axes the last two before the channels are rows of one strip.
+    const std::size_t row_axes = shape.size() > 4 ? 2 : 1;
+    std::int64_t rows = 1;
+    for (std::size_t axis = 0; axis + 1 < shape.size(); ++axis) {
+      (axis + 1 + row_axes < shape.size() ? strips : rows) *= shape[axis];
+    }
+    strips *= round_up(rows, 32) / 32;
   }
   return static_cast<int>(std::clamp<std::int64_t>(strips, 1, 4096));
 }

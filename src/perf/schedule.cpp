@@ -42,6 +42,10 @@ class Scheduler {
     Ready input = inputs_of(index);
     times.weights_there = weights_there;
     times.start = *std::min_element(input.begin(), input.end());
+    const bool has_matrix =
+        std::any_of(work.stages.begin(), work.stages.end(),
+                    [](const Stage& stage) { return stage.lane == Lane::kMatrix; });
+    if (!has_matrix) raise(input, weights_there);
     int halo = work.halo_tiles;
     bool first_matrix = true;
     for (const Stage& stage : work.stages) {

@@ -122,7 +122,12 @@ class VectorBuilder : public StageBuilder {
 
  private:
   void add_softmax(double written, int count);
+  void add_constants();
+  void add_reduce();
   void add_mover(double written);
+  void add_concat(double written);
+  void add_pad(double written);
+  [[nodiscard]] bool permutes_channels() const;
   void add_reshape();
   void add_elementwise(double written, int count);
   void add_activation();
@@ -130,6 +135,7 @@ class VectorBuilder : public StageBuilder {
   [[nodiscard]] bool joins_blocks() const;
   [[nodiscard]] bool has_scalar() const;
   [[nodiscard]] bool is_gate(const Operation& sigmoid) const;
+  [[nodiscard]] bool is_plain_output() const;
   [[nodiscard]] bool joins_producer() const;
 };
 

@@ -5,14 +5,14 @@
 namespace hexquant::perf {
 
 void VectorBuilder::add() {
+  add_constants();
   const double written = layout_.padded_elements(output());
   const int count = tiles(output());
   switch (operation_.kind) {
     case WorkKind::kPool:
       return add_pool();
     case WorkKind::kReduce:
-      return vector(VectorTask::kMean, layout_.padded_elements(input()),
-                    std::max(1, std::min(4, tiles(input()))), false, true);
+      return add_reduce();
     case WorkKind::kElementwise:
       return add_elementwise(written, count);
     case WorkKind::kActivation:
@@ -47,9 +47,77 @@ void VectorBuilder::add_softmax(double written, int count) {
   work_.stages.back().cycles += cost.per_element[width_] * rows;
 }
 
+/// Tables of Gather, operands of Add and Mul: fetched whole before the operation starts.
+void VectorBuilder::add_constants() {
+  for (const int index : operation_.inputs) {
+    const WorkTensor& t = tensor(index);
+    if (!t.is_constant || t.elements() <= 1) continue;
+    // What an earlier operation fetched stays in VTCM.
+    if (!t.readers.empty() && &operation_at(t.readers.front()) != &operation_) continue;
+    work_.ddr_read_bytes += ceil_div(t.bytes(), kTransferUnit) * kTransferUnit;
+  }
+}
+
+/// Rows of a map that are reduced alone stay spread over its blocks: one thread gathers them.
+void VectorBuilder::add_reduce() {
+  const WorkTensor& in = tensor(input());
+  const bool map = layout_.is_map(input()) && in.shape.size() == 4;
+  const std::int64_t pixels = map ? in.shape[2] * in.shape[3] : 1;
+  const bool one_axis = map && in.shape[2] > 1 && in.shape[3] > 1 &&
+                        in.elements() < tensor(output()).elements() * pixels;
+  const double read = layout_.padded_elements(input());
+  if (one_axis) return vector(VectorTask::kMeanAxis, read, 1, false, true);
+  vector(VectorTask::kMean, read, std::max(1, std::min(4, tiles(input()))), false, true);
+}
+
+/// Groups of channels exchanged while each pixel stays where it is: ShuffleNet.
+bool VectorBuilder::permutes_channels() const {
+  const Shape& in = tensor(input()).shape;
+  const Shape& out = tensor(output()).shape;
+  return operation_.op == "Transpose" && in.size() > 4 && in.size() == out.size() &&
+         std::equal(in.end() - 2, in.end(), out.end() - 2);
+}
+
+/// Channels that leave their place in a block: one task with a large start. Zeros on both sides of
+/// the same number are assumed, as in the shortcuts of ResNet.
+void VectorBuilder::add_pad(double written) {
+  const Shape& in = tensor(input()).shape;
+  const Shape& out = tensor(output()).shape;
+  const bool channels = layout_.is_map(output()) && in.size() == out.size() && out[1] > in[1];
+  if (!channels) return vector(VectorTask::kMove, written, 1);
+  if ((out[1] - in[1]) % (2 * kChannelBlock) == 0) return;
+  vector(VectorTask::kPadChannels, written, 1);
+}
+
 void VectorBuilder::add_mover(double written) {
+  const WorkTensor& out = tensor(output());
+  if (operation_.op == "Pad") return add_pad(written);
+  if (operation_.op == "Expand" && !out.shape.empty()) {
+    const auto rows =
+        static_cast<double>(out.elements() / std::max<std::int64_t>(1, out.shape.back()));
+    return vector(VectorTask::kExpandRows, rows, layout_.strips(output()));
+  }
+  if (permutes_channels()) {
+    const auto axes = out.shape.end();
+    return vector(VectorTask::kShuffle, static_cast<double>(out.shape[0] * axes[-1] * axes[-2]),
+                  static_cast<int>(ceil_div(axes[-2], 8)));
+  }
   if (operation_.op != "Concat") return vector(VectorTask::kMove, written, 1);
-  if (!joins_blocks()) vector(VectorTask::kConcat, written, layout_.strips(output()));
+  if (!joins_blocks()) add_concat(written);
+}
+
+/// One thread copies. Operands that another operation cut out of a block go element by element.
+void VectorBuilder::add_concat(double written) {
+  vector(VectorTask::kConcat, written, 1);
+  if (!layout_.is_map(output())) return;
+  double parts = 0.0;
+  for (const int index : operation_.inputs) {
+    const WorkTensor& t = tensor(index);
+    if (t.producer < 0 || t.shape[1] % kChannelBlock == 0) continue;
+    const std::string& op = operation_at(t.producer).op;
+    if (op == "Split" || op == "Slice") parts += static_cast<double>(t.elements());
+  }
+  if (parts > 0.0) vector(VectorTask::kJoinParts, parts, 1);
 }
 
 /// A Concat of whole blocks of channels, or along an outer axis, is where its operands are
@@ -71,6 +139,11 @@ bool VectorBuilder::joins_blocks() const {
 
 void VectorBuilder::add_reshape() {
   const Shape& in = tensor(input()).shape;
+  const Shape& out = tensor(output()).shape;
+  // Values of five and more axes lie flat; a map whose channels alone are grouped stays a map.
+  if (in.size() > 4 || out.size() > 4) return;
+  const bool same_layout = layout_.is_map(input()) == layout_.is_map(output());
+  if (same_layout && (operation_.op == "Squeeze" || operation_.op == "Unsqueeze")) return;
   const bool spread = in.size() > 2 && in.back() * in[in.size() - 2] > 1;
   const bool changes_layout = layout_.is_map(input()) != layout_.is_map(output()) && spread;
   vector(changes_layout ? VectorTask::kReshape : VectorTask::kReshapeRows,
@@ -105,7 +178,21 @@ void VectorBuilder::add_elementwise(double written, int count) {
 /// A table of its own, or a part of the convolution in front of it.
 void VectorBuilder::add_activation() {
   if (joins_producer()) return;
-  vector(VectorTask::kFunction, layout_.padded_elements(output()), tiles(output()));
+  const double elements = is_plain_output() ? static_cast<double>(tensor(output()).elements())
+                                            : layout_.padded_elements(output());
+  vector(VectorTask::kFunction, elements, tiles(output()));
+}
+
+/// Few channels that leave the NPU: they are unpacked from their blocks first.
+bool VectorBuilder::is_plain_output() const {
+  const WorkTensor& out = tensor(output());
+  if (!layout_.is_map(output()) || out.shape[1] >= 8) return false;
+  return out.is_graph_output ||
+         std::all_of(out.readers.begin(), out.readers.end(), [&](int reader) {
+           const Operation& next = operation_at(reader);
+           return next.kind == WorkKind::kConversion &&
+                  tensor(next.outputs.front()).is_graph_output;
+         });
 }
 
 /// Its result multiplies its own operand, and nothing else reads it.

@@ -44,6 +44,17 @@ class Chain {
     return append(std::move(operation), {value_}, shape);
   }
 
+  /// One operation on the value and, with a shape, on a constant.
+  Chain& move(WorkKind kind, const std::string& op, const Shape& shape,
+              const Shape& constant = {}) {
+    Operation operation;
+    operation.kind = kind;
+    operation.op = op;
+    std::vector<int> inputs = {value_};
+    if (!constant.empty()) inputs.push_back(tensor(constant, 8, true));
+    return append(std::move(operation), inputs, shape);
+  }
+
   /// Adds an earlier value.
   Chain& add(int other) {
     Operation operation;
@@ -287,10 +298,79 @@ TEST(Predict, OperationsAddUpToTheWhole) {
 }
 
 TEST(Predict, DdrBytesOfAChainAreExact) {
-  // Input and output 64 x 28 x 28, six layers of 38912 bytes.
+  // Input 64 x 28 x 28, six layers of 38912 bytes, output in blocks: 64 x 32 x 32 (the vendor
+  // writes 65536 bytes for conv3x3_c64_s28_n12 too).
   const Prediction prediction = predict(convolutions(64, 28, 6), chip("SA8255"), {});
-  const std::int64_t border = (64 * 28 * 28 + 2047) / 2048 * 2048;
-  EXPECT_EQ(prediction.ddr_bytes, 2 * border + 6 * 38912);
+  const std::int64_t input = (64 * 28 * 28 + 2047) / 2048 * 2048;
+  EXPECT_EQ(prediction.ddr_bytes, input + 6 * 38912 + 65536);
+}
+
+/// Work of the last operation alone, without what it costs as a border of the graph.
+OperationWork last_work(const Workload& workload, const LatencyConstants& constants) {
+  OperationWork work = operation_work(workload, Layout(workload), constants, {}).back();
+  std::erase_if(work.stages, [](const Stage& stage) { return stage.is_boundary; });
+  return work;
+}
+
+LatencyConstants only(VectorTask task, double per_tile, double per_element) {
+  LatencyConstants constants;
+  constants.vector[static_cast<std::size_t>(task)] = {per_tile, {per_element, 0.0, 0.0}};
+  return constants;
+}
+
+TEST(OperationWork, ShufflesCostByThePixel) {
+  const Workload work =
+      Chain({1, 2, 58, 20, 20}).move(WorkKind::kMover, "Transpose", {1, 58, 2, 20, 20}).done();
+  const OperationWork last = last_work(work, only(VectorTask::kShuffle, 0.0, 3.0));
+  ASSERT_EQ(last.stages.size(), 1U);
+  EXPECT_DOUBLE_EQ(last.stages[0].cycles, 3.0 * 20 * 20);
+  EXPECT_EQ(last.stages[0].tiles, 3);  // strips of 8 rows
+}
+
+TEST(OperationWork, ReshapesToFiveAxesAreFree) {
+  const Workload work =
+      Chain({1, 116, 20, 20}).move(WorkKind::kReshape, "Reshape", {1, 2, 58, 20, 20}).done();
+  EXPECT_TRUE(last_work(work, {}).stages.empty());
+}
+
+TEST(OperationWork, ExpandCostsByTheRow) {
+  const Workload work =
+      Chain({1, 64, 4, 1, 16}).move(WorkKind::kMover, "Expand", {1, 64, 4, 2, 16}).done();
+  const OperationWork last = last_work(work, only(VectorTask::kExpandRows, 0.0, 5.0));
+  ASSERT_EQ(last.stages.size(), 1U);
+  EXPECT_DOUBLE_EQ(last.stages[0].cycles, 5.0 * 64 * 4 * 2);
+}
+
+TEST(OperationWork, PadsOfWholeBlocksOfChannelsAreFree) {
+  const LatencyConstants constants = only(VectorTask::kPadChannels, 1000.0, 1.0);
+  const auto pad = [&](std::int64_t from, std::int64_t to) {
+    Chain chain({1, from, 8, 8});
+    chain.conv(from, 1).move(WorkKind::kMover, "Pad", {1, to, 8, 8});
+    return last_work(chain.done(), constants);
+  };
+  EXPECT_TRUE(pad(64, 128).stages.empty());
+  ASSERT_EQ(pad(32, 64).stages.size(), 1U);
+  EXPECT_DOUBLE_EQ(pad(32, 64).stages[0].cycles, 1000.0 + 64 * 8 * 8);
+}
+
+TEST(OperationWork, TheMeanOfOneAxisOfAMapIsOneThread) {
+  Chain one({1, 32, 7, 7});
+  one.conv(32, 1).move(WorkKind::kReduce, "ReduceMean", {1, 32, 7});
+  const LatencyConstants constants = only(VectorTask::kMeanAxis, 0.0, 2.0);
+  const OperationWork axis = last_work(one.done(), constants);
+  ASSERT_EQ(axis.stages.size(), 1U);
+  EXPECT_DOUBLE_EQ(axis.stages[0].cycles, 2.0 * 32 * 8 * 8);
+  EXPECT_EQ(axis.stages[0].tiles, 1);
+  Chain both({1, 32, 7, 7});
+  both.conv(32, 1).move(WorkKind::kReduce, "GlobalAveragePool", {1, 32, 1, 1});
+  EXPECT_DOUBLE_EQ(last_work(both.done(), constants).stages[0].cycles, 0.0);
+}
+
+TEST(OperationWork, TablesAreFetchedWhole) {
+  const Workload work =
+      Chain({1, 64}).move(WorkKind::kMover, "Gather", {1, 64, 128}, {1000, 128}).done();
+  // 63 transfers of 2048 bytes hold 128000 bytes; the indices are one more.
+  EXPECT_EQ(last_work(work, {}).ddr_read_bytes, (63 + 1) * 2048);
 }
 
 TEST(Predict, WhatAChipDoesNotTellIsAFinding) {
