@@ -78,8 +78,7 @@ class Ladder {
     steps.push_back({"ptq", "ranges from calibration, weights to nearest", job(recipe_)});
     steps.push_back({"cle + adaptive-rounding",
                      "equalized channels and weights rounded for the outputs", job(rounded)});
-    steps.push_back({"mixed precision",
-                     "more bits where they gain most for their predicted cost",
+    steps.push_back({"mixed precision", "more bits where they gain most for their predicted cost",
                      [this, rounded](const fs::path& folder) { return mixed(rounded, folder); }});
     if (recipe_.act_bits < 16) {
       Recipe wide = rounded;
