@@ -16,10 +16,6 @@ using graph::Graph;
 using graph::Node;
 using target::Unit;
 
-bool is_pair_part(const Node& node) {
-  return target::is_quantize(node) || target::is_dequantize(node);
-}
-
 /// Fixed shape of a value or constant; values of Q/DQ nodes have that of what they are made from.
 std::optional<Shape> shape_of(const Graph& graph, const std::string& value) {
   if (const Tensor* constant = graph.find_initializer(value)) return constant->shape();
@@ -27,7 +23,7 @@ std::optional<Shape> shape_of(const Graph& graph, const std::string& value) {
     if (auto shape = type->fixed_shape()) return shape;
   }
   const Node* producer = graph.producer(value);
-  if (producer == nullptr || !is_pair_part(*producer)) return std::nullopt;
+  if (producer == nullptr || !target::is_pair_part(*producer)) return std::nullopt;
   return shape_of(graph, producer->input(0));
 }
 
@@ -245,7 +241,7 @@ class WorkloadBuilder {
   [[nodiscard]] bool leads_to_output(const std::string& value) const {
     if (graph_.is_output(value)) return true;
     const Node* reader = graph_.single_consumer(value);
-    return reader != nullptr && is_pair_part(*reader) && leads_to_output(reader->output());
+    return reader != nullptr && target::is_pair_part(*reader) && leads_to_output(reader->output());
   }
 
   void add_operation(const Node& node) {

@@ -20,12 +20,6 @@ void append(Findings& findings, const Findings& more) {
   findings.insert(findings.end(), more.begin(), more.end());
 }
 
-bool has_pairs(const graph::Graph& graph) {
-  return std::any_of(graph.nodes().begin(), graph.nodes().end(), [](const graph::Node& node) {
-    return target::is_quantize(node) || target::is_dequantize(node);
-  });
-}
-
 /// The HTP needs fixed shapes. What cannot be guessed stays free, and what depends on it is not
 /// analysed.
 void fix_shapes(graph::Graph& graph, const std::map<std::string, Shape>& shapes,
@@ -65,7 +59,7 @@ AnalysisGraph analysis_graph(graph::Graph graph, const AnalyzeRequest& request,
                              const target::Target& target) {
   AnalysisGraph result;
   fix_shapes(graph, request.input_shapes, result.findings);
-  result.was_float = !has_pairs(graph);
+  result.was_float = !target::is_quantized(graph);
   if (result.was_float) {
     result.graph = quantized(std::move(graph), request, target, result.findings);
     return result;

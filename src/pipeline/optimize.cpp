@@ -33,6 +33,7 @@
 #include "pipeline/optimize_check.h"
 #include "pipeline/optimize_samples.h"
 #include "pipeline/quantize_pipeline.h"
+#include "target/node_unit.h"
 
 namespace hexquant::pipeline {
 namespace {
@@ -79,7 +80,7 @@ class Optimizer {
         original_(read(request)),
         target_(target::load_target(request.soc)),
         meter_(target_, request.estimate, predictor(), threads, progress) {
-    result_.is_quantized = is_quantized(original_);
+    result_.is_quantized = target::is_quantized(original_);
     check_request();
     open_data();
   }

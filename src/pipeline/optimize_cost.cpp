@@ -9,7 +9,6 @@
 #include "core/format.h"
 #include "core/scratch_directory.h"
 #include "formats/onnx/onnx_io.h"
-#include "graph/integer_input.h"
 #include "hexquant/error.h"
 #include "passes/infer_shapes.h"
 #include "pipeline/htp_model.h"
@@ -28,16 +27,12 @@ using graph::Node;
 /// Seconds after which the vendor's compiler is ended: a model with float layers takes minutes.
 constexpr double kEstimateSeconds = 300.0;
 
-bool is_conversion(const Node& node) {
-  return target::is_quantize(node) || target::is_dequantize(node);
-}
-
 /// Nothing is moved, or nothing depends on data.
 bool is_free(const Graph& graph, const Node& node) {
   static const std::set<std::string> kFree = {"Reshape",  "Flatten",        "Squeeze", "Unsqueeze",
                                               "Identity", "Constant",       "Shape",   "Size",
                                               "Dropout",  "ConstantOfShape"};
-  if (is_conversion(node) || kFree.contains(node.op_type())) return true;
+  if (target::is_pair_part(node) || kFree.contains(node.op_type())) return true;
   return std::all_of(node.inputs().begin(), node.inputs().end(), [&](const std::string& input) {
     return input.empty() || graph.find_initializer(input) != nullptr;
   });
@@ -95,12 +90,6 @@ void keep_constants(Graph& graph) {
 }
 
 }  // namespace
-
-bool is_quantized(const Graph& graph) {
-  return std::any_of(graph.nodes().begin(), graph.nodes().end(), [&](const Node& node) {
-    return is_conversion(node) && !graph::integer_input(graph, node.output());
-  });
-}
 
 std::vector<std::string> fused_values(const Graph& graph, const target::Rules& rules) {
   std::vector<std::string> values;
@@ -180,7 +169,8 @@ ModelCost CostMeter::measure(const Graph& given, const std::vector<runtime::Feed
   cost.fused_traffic_bytes = traffic_bytes(graph, &target_.rules);
   if (!estimate_ && !predict_) return cost;
   try {
-    if (!is_quantized(graph)) graph = quantize_as_it_stands(graph, target_, samples, threads_);
+    if (!target::is_quantized(graph))
+      graph = quantize_as_it_stands(graph, target_, samples, threads_);
     if (predict_) {
       Graph typed = graph;
       (void)passes::complete_shapes(typed, samples.front());

@@ -72,7 +72,4 @@ class CostMeter {
   Findings findings_;
 };
 
-/// True if some node quantizes or dequantizes, uint8 graph inputs (graph::integer_input) aside.
-[[nodiscard]] bool is_quantized(const graph::Graph& graph);
-
 }  // namespace hexquant::pipeline

@@ -131,7 +131,7 @@ WhatIf predict_change(const std::string& text, const graph::Graph& model,
       graph::Graph graph = model;
       if (change.resolution) set_resolution(graph, *change.resolution);
       const AnalysisGraph input = analysis_graph(std::move(graph), change.request, target);
-      work = analyze_graph(input.graph, target, change.request.predict).workload;
+      work = perf::make_workload(input.graph, target::predict_placement(target.rules, input.graph));
     }
     if (!now.was_float) set_widths(work, change);
     if (change.integer_borders) perf::quantize_borders(work);

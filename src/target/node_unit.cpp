@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "graph/integer_input.h"
+
 namespace hexquant::target {
 namespace {
 
@@ -70,6 +72,14 @@ bool is_quantize(const Node& node) noexcept {
 }
 bool is_dequantize(const Node& node) noexcept {
   return is_pair_op(node, "DequantizeLinear");
+}
+bool is_pair_part(const Node& node) noexcept {
+  return is_quantize(node) || is_dequantize(node);
+}
+bool is_quantized(const Graph& graph) {
+  return std::any_of(graph.nodes().begin(), graph.nodes().end(), [&](const Node& node) {
+    return is_pair_part(node) && !graph::integer_input(graph, node.output());
+  });
 }
 
 std::optional<PairFormat> pair_format(const Graph& graph, const Node& node) {

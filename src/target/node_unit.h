@@ -60,6 +60,11 @@ struct NodeUnit {
 /// True for QuantizeLinear and DequantizeLinear of any domain.
 [[nodiscard]] bool is_quantize(const graph::Node& node) noexcept;
 [[nodiscard]] bool is_dequantize(const graph::Node& node) noexcept;
+/// Either of the two.
+[[nodiscard]] bool is_pair_part(const graph::Node& node) noexcept;
+/// True for a model with Q/DQ pairs. The DequantizeLinear that states the encoding of an integer
+/// input (graph::integer_input) does not make a float model quantized.
+[[nodiscard]] bool is_quantized(const graph::Graph& graph);
 
 /// Format of the integers on the quantized side of a Q or DQ node; nullopt when its scale or zero
 /// point is computed.

@@ -36,12 +36,12 @@ class Predictor {
 
   PlacementReport run() {
     for (const Node& node : model_.nodes()) {
-      if (is_quantize(node) || is_dequantize(node)) continue;
+      if (is_pair_part(node)) continue;
       if (follows_.contains(&node)) continue;
       place(node);
     }
     for (const Node& node : model_.nodes()) {
-      if (is_quantize(node) || is_dequantize(node)) place_pair_part(node);
+      if (is_pair_part(node)) place_pair_part(node);
     }
     PlacementReport report;
     report_missing_float();

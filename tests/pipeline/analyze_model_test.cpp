@@ -58,6 +58,23 @@ TEST(AnalyzeModel, AFloatModelIsSeenAsItWouldBeQuantized) {
   EXPECT_GT(analysis.prediction.time_us.value, 0.0);
 }
 
+TEST(AnalyzeModel, AFloatModelWithCodesAsInputIsPlannedToo) {
+  // As `optimize --uint8-input` leaves it: the DequantizeLinear states the input's encoding.
+  test::GraphBuilder builder;
+  builder.input("x", {1, 3, 16, 16}, DType::kUInt8).scalar("scale", 1.0F);
+  builder.constant("w", {32, 3, 3, 3});
+  builder.node("DequantizeLinear", {"x", "scale"}, {"levels"}, {1, 3, 16, 16});
+  builder.node("Conv", {"levels", "w"}, {"y"}, {1, 32, 14, 14}).output("y");
+  AnalyzeRequest request;
+  const target::Target target = analysis_target(request);
+  const AnalysisGraph input = analysis_graph(builder.graph(), request, target);
+  EXPECT_TRUE(input.was_float);
+  const Analysis analysis = analyze_graph(input.graph, target, {});
+  ASSERT_THAT(operations(analysis.workload), Contains("Conv"));
+  EXPECT_EQ(analysis.workload.operations[0].unit, target::Unit::kNpuInteger);
+  EXPECT_EQ(analysis.workload.operations[0].weight_bits, 8);
+}
+
 TEST(AnalyzeModel, WidthsOfTheRequestArePlanned) {
   AnalyzeRequest request;
   request.plan.act_bits = 16;

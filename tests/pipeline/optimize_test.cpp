@@ -8,6 +8,7 @@
 #include "pipeline/optimize_cost.h"
 #include "support/graph_builder.h"
 #include "support/temp_folder.h"
+#include "target/node_unit.h"
 #include "target/target.h"
 
 namespace hexquant::pipeline {
@@ -49,12 +50,12 @@ TEST(OptimizeCost, WhatIsReadTwiceIsNotFused) {
 
 TEST(OptimizeCost, ModelsAreQuantizedAsTheyStand) {
   const graph::Graph graph = conv_relu();
-  EXPECT_FALSE(is_quantized(graph));
+  EXPECT_FALSE(target::is_quantized(graph));
   const std::vector<runtime::Feeds> feeds = {
       {{"x", Tensor::from<float>({1, 4, 8, 8}, std::vector<float>(256, 0.5F))}}};
   const graph::Graph quantized =
       quantize_as_it_stands(graph, target::load_target("SM8650"), feeds, 1);
-  EXPECT_TRUE(is_quantized(quantized));
+  EXPECT_TRUE(target::is_quantized(quantized));
   CostMeter meter(
       target::load_target("SM8650"), false,
       [](const graph::Graph& form) {
