@@ -7,6 +7,7 @@
 
 #include "core/file_io.h"
 #include "core/format.h"
+#include "evaluate/metrics.h"
 #include "networks/evaluation.h"
 #include "target/target.h"
 
@@ -102,7 +103,7 @@ double variant_order(const std::vector<KnownCase>& cases, const std::vector<doub
     vendor.push_back(cases[i].vendor.cycles);
     predicted.push_back(cases[i].vendor.cycles * ratios[i]);
   }
-  return vendor.empty() ? 1.0 : networks::spearman(predicted, vendor);
+  return vendor.empty() ? 1.0 : evaluate::spearman(predicted, vendor);
 }
 
 bool check_machine(const perf::FittedMachine& machine, const std::filesystem::path& results,

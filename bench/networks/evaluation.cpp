@@ -2,34 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <unordered_map>
 
 #include "target/placement.h"
 #include "target/target.h"
 
 namespace hexquant::networks {
-namespace {
-
-std::vector<double> ranks(const std::vector<double>& values) {
-  std::vector<std::size_t> order(values.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(),
-            [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
-  std::vector<double> rank(values.size());
-  for (std::size_t i = 0; i < order.size();) {
-    std::size_t end = i;
-    while (end < order.size() && values[order[end]] == values[order[i]]) ++end;
-    for (std::size_t k = i; k < end; ++k) {
-      rank[order[k]] = static_cast<double>(i + end - 1) / 2.0;
-    }
-    i = end;
-  }
-  return rank;
-}
-
-}  // namespace
-
 std::vector<KnownCase> known_cases(const std::string& soc,
                                    const std::vector<VendorEstimate>& estimates,
                                    const std::vector<std::string>& only) {
@@ -87,21 +65,6 @@ ErrorSummary summarize(const std::vector<KnownCase>& cases, const std::vector<do
   summary.median = quantile(errors, 0.5);
   summary.percentile90 = quantile(errors, 0.9);
   return summary;
-}
-
-double spearman(const std::vector<double>& a, const std::vector<double>& b) {
-  const std::vector<double> x = ranks(a);
-  const std::vector<double> y = ranks(b);
-  const double mean = (static_cast<double>(a.size()) - 1.0) / 2.0;
-  double xy = 0.0;
-  double xx = 0.0;
-  double yy = 0.0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    xy += (x[i] - mean) * (y[i] - mean);
-    xx += (x[i] - mean) * (x[i] - mean);
-    yy += (y[i] - mean) * (y[i] - mean);
-  }
-  return xx > 0.0 && yy > 0.0 ? xy / std::sqrt(xx * yy) : 0.0;
 }
 
 double quantile(std::vector<double> values, double share) {

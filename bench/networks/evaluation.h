@@ -49,9 +49,6 @@ struct Ratios {
                                      const std::vector<double>& ratios,
                                      const std::function<bool(const Case&)>& wanted);
 
-/// Rank correlation; ties get their mean rank.
-[[nodiscard]] double spearman(const std::vector<double>& a, const std::vector<double>& b);
-
 /// Element at `share` (0..1) of the sorted values, nearest rank. @pre not empty
 [[nodiscard]] double quantile(std::vector<double> values, double share);
 

@@ -107,9 +107,9 @@ void add_resource(ProfileRow& row, const char* name) {
   }
 }
 
-class Reader {
+class Reader : public CycleReader {
  public:
-  explicit Reader(ProfileTable& table) : table_(table), builder_(table) {}
+  using CycleReader::CycleReader;
 
   void read(JsonScanner& scanner) {
     scanner.object([&](std::string_view key) {
@@ -124,18 +124,8 @@ class Reader {
     });
   }
 
-  void broken_off(std::string_view rest, const char* reason) {
-    builder_.malformed(0, rest, reason);
-  }
-
   void finish() {
-    builder_.finish();
-    if (has_critical_) {
-      for (ProfileRow& row : table_.rows) row.amount = row.critical.total;
-    } else {
-      for (ProfileRow& row : table_.rows) row.amount = row.value.total;
-    }
-    table_.may_be_summed = has_critical_;
+    finish_rows();
     if (end_ > start_) {
       builder_.total("execute", {}, "timeline", "cycles").value.add(end_ - start_);
     }
@@ -157,8 +147,7 @@ class Reader {
     ProfileRow& row = builder_.row({}, interval.qnn_name);
     row.value.add(interval.duration);
     if (is_measurement(interval.critical)) {
-      row.critical.add(interval.critical);
-      has_critical_ = has_critical_ || interval.critical > 0.0;
+      add_critical(row, interval.critical);
     }
     row.backend = "HTP";
     if (row.op.empty()) row.op = interval.qnn_type;
@@ -169,12 +158,9 @@ class Reader {
     }
   }
 
-  ProfileTable& table_;
-  ProfileBuilder builder_;
   std::unordered_set<Identity, IdentityHash> seen_;
   double start_ = 0.0;
   double end_ = 0.0;
-  bool has_critical_ = false;
 };
 
 }  // namespace

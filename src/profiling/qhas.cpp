@@ -33,9 +33,9 @@ struct Operation {
   double dram_write = -1.0;
 };
 
-class Reader {
+class Reader : public CycleReader {
  public:
-  explicit Reader(ProfileTable& table) : table_(table), builder_(table) {}
+  using CycleReader::CycleReader;
 
   void read(JsonScanner& scanner) {
     scanner.object([&](std::string_view key) {
@@ -47,18 +47,8 @@ class Reader {
     });
   }
 
-  void broken_off(std::string_view rest, const char* reason) {
-    builder_.malformed(0, rest, reason);
-  }
-
   void finish() {
-    builder_.finish();
-    if (has_critical_) {
-      for (ProfileRow& row : table_.rows) row.amount = row.critical.total;
-    } else {
-      for (ProfileRow& row : table_.rows) row.amount = row.value.total;
-    }
-    table_.may_be_summed = has_critical_;
+    finish_rows();
     table_.units_overlap = true;
   }
 
@@ -168,16 +158,11 @@ class Reader {
     row.op = operation.type;
     row.backend = "HTP";
     if (operation.critical >= 0.0) {
-      row.critical.add(operation.critical);
-      has_critical_ = has_critical_ || operation.critical > 0.0;
+      add_critical(row, operation.critical);
     }
     if (operation.dram_read >= 0.0) row.dram_read_bytes = bytes_of(operation.dram_read);
     if (operation.dram_write >= 0.0) row.dram_write_bytes = bytes_of(operation.dram_write);
   }
-
-  ProfileTable& table_;
-  ProfileBuilder builder_;
-  bool has_critical_ = false;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "evaluate/metrics.h"
 #include "networks/evaluation.h"
 #include "networks/whole_networks.h"
 #include "perf/latency_data.h"
@@ -86,7 +87,7 @@ TEST_P(LatencyAccuracy, OfTheOrderOfVariants) {
     predicted.push_back(known.cases[i].vendor.cycles * known.ratios.cycles[i]);
   }
   ASSERT_EQ(vendor.size(), 50U);
-  EXPECT_GE(spearman(predicted, vendor), 0.95);
+  EXPECT_GE(evaluate::spearman(predicted, vendor), 0.95);
 }
 
 TEST_P(LatencyAccuracy, OfDdrBytes) {
