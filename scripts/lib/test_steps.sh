@@ -56,8 +56,21 @@ print_summary() {
   if [ "${STEP_RESULT[tests]:-}" != "left out: build failed" ]; then
     sed -n '/tests passed, /,$p' "$LOG_DIR/tests.log" 2>/dev/null || true
   fi
+  print_failures
   printf '\nsteps: %d passed, %d failed\n' "$((${#STEP_NAMES[@]} - failed))" "$failed"
   [ "$failed" = 0 ]
+}
+
+# What failed, once more where the reader looks first: the logs of the steps are long, and a service that
+# keeps only the end of the output must not lose the reason.
+print_failures() {
+  local name
+  for name in "${STEP_NAMES[@]}"; do
+    case "${STEP_RESULT[$name]}" in FAILED*) ;; *) continue ;; esac
+    printf '\nfailed in %s (%s):\n' "$name" "build/test-logs/$name.log"
+    grep -nE -A 6 'Failure$|ERROR: |runtime error: |SUMMARY: |FAILED|terminate called|Killed|CMake Error|error: ' \
+      "$LOG_DIR/$name.log" | cut -c 1-240 | tail -n 60 || true
+  done
 }
 
 # Releases of clang-format differ in details; only the one that formats this project can judge.
