@@ -88,11 +88,14 @@ void replace(Graph& graph, const Chain& chain) {
 
 PassReport recognise_integer_input(Graph& graph) {
   PassReport report{"recognise_integer_input", {}, {}};
-  for (const Node* node : graph.node_list()) {
-    // A later node of the list may be part of a chain that is gone, but no Cast is.
-    if (!is_level_cast(graph, *node)) continue;
-    report.applied_to.push_back(node->name());
-    replace(graph, find_chain(graph, *node));
+  // Found before anything is replaced: other nodes go with a chain, but no Cast of another input.
+  Nodes casts;
+  for (const Node& node : graph.nodes()) {
+    if (is_level_cast(graph, node)) casts.push_back(&node);
+  }
+  for (const Node* cast : casts) {
+    report.applied_to.push_back(cast->name());
+    replace(graph, find_chain(graph, *cast));
   }
   return report;
 }
