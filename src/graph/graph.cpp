@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <queue>
+#include <unordered_set>
 #include <utility>
 
 #include "core/format.h"
@@ -292,7 +293,27 @@ void Graph::erase_input(const std::string& name) {
   types_.erase(name);
 }
 
+bool Graph::is_sorted() const {
+  std::unordered_set<const Node*> seen;
+  bool sorted = true;
+  for (const Node& node : nodes_) {
+    for_each_read(node.spec_, [&](const std::string& name, int) {
+      const Node* source = producer(name);
+      if (source != nullptr) {
+        sorted = sorted && seen.contains(source);
+      } else if (!has_value(name)) {
+        throw Error(ErrorCode::kInvalidModel,
+                    format("node '{}' ({}) reads value '{}', which nothing defines", node.name(),
+                           node.op_type(), name));
+      }
+    });
+    seen.insert(&node);
+  }
+  return sorted;
+}
+
 void Graph::sort() {
+  if (is_sorted()) return;  // passes sort often and seldom disturb the order
   std::unordered_map<const Node*, std::size_t> rank;
   std::unordered_map<const Node*, int> waiting;
   std::vector<Node*> order;
@@ -301,10 +322,6 @@ void Graph::sort() {
     rank[&node] = index++;
     for_each_read(node.spec_, [&](const std::string& name, int) {
       if (producers_.contains(name)) ++waiting[&node];
-      if (has_value(name)) return;
-      throw Error(ErrorCode::kInvalidModel,
-                  format("node '{}' ({}) reads value '{}', which nothing defines", node.name(),
-                         node.op_type(), name));
     });
   }
   const auto later = [&](const Node* a, const Node* b) { return rank[a] > rank[b]; };

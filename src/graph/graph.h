@@ -187,6 +187,8 @@ class Graph {
   void sort();
 
  private:
+  /// True when every node stands behind those it reads from. @throws as sort() for a missing source
+  [[nodiscard]] bool is_sorted() const;
   void index_node(Node& node);
   void unindex_uses(const Node& node);
   void rebuild_index();

@@ -47,11 +47,16 @@ bool each_field(std::string_view message, Visit visit) {
 }
 
 void append_message(std::string& out, int number, const std::string& content) {
-  google::protobuf::io::StringOutputStream sink(&out);
-  google::protobuf::io::CodedOutputStream stream(&sink);
-  stream.WriteTag(WireFormatLite::MakeTag(number, WireFormatLite::WIRETYPE_LENGTH_DELIMITED));
-  stream.WriteVarint32(static_cast<std::uint32_t>(content.size()));
-  stream.WriteString(content);
+  // A stream straight into `out` would fill all of its spare room with zeros each time.
+  std::string header;
+  {
+    google::protobuf::io::StringOutputStream sink(&header);
+    google::protobuf::io::CodedOutputStream stream(&sink);
+    stream.WriteTag(WireFormatLite::MakeTag(number, WireFormatLite::WIRETYPE_LENGTH_DELIMITED));
+    stream.WriteVarint32(static_cast<std::uint32_t>(content.size()));
+  }
+  out += header;
+  out += content;
 }
 
 /// A tensor without its raw data.
