@@ -28,7 +28,8 @@ Json chip_json(const target::Soc& soc) {
           {"tops_int8", figure_json(soc.tops_int8)},
           {"ddr_theoretical_gb_per_s", figure_json(soc.ddr_theoretical_gb_per_s)},
           {"ddr_effective_gb_per_s", figure_json(soc.ddr_effective_gb_per_s)},
-          {"clock_mhz", figure_json(soc.clock_mhz)}};
+          {"clock_mhz", figure_json(soc.clock_mhz)},
+          {"l2_mb", figure_json(soc.l2_mb)}};
 }
 
 Json machine_json(const perf::Prediction& prediction) {

@@ -25,13 +25,14 @@ struct FigureKey {
   const char* name;
   Figure Soc::*member;
 };
-constexpr std::array<FigureKey, 6> kFigures = {{
+constexpr std::array<FigureKey, 7> kFigures = {{
     {"vtcm_default_mb", &Soc::vtcm_default_mb},
     {"vtcm_max_mb", &Soc::vtcm_max_mb},
     {"tops_int8", &Soc::tops_int8},
     {"ddr_theoretical_gb_per_s", &Soc::ddr_theoretical_gb_per_s},
     {"ddr_effective_gb_per_s", &Soc::ddr_effective_gb_per_s},
     {"clock_mhz", &Soc::clock_mhz},
+    {"l2_mb", &Soc::l2_mb},
 }};
 
 Soc parse_soc(const Json& entry) {

@@ -27,6 +27,7 @@ struct Soc {
   Figure ddr_theoretical_gb_per_s;
   Figure ddr_effective_gb_per_s;
   Figure clock_mhz;
+  Figure l2_mb;  ///< second-level cache beside the VTCM; shown, not part of any estimate
 };
 
 /// Chips of a socs.json text, in its order. @throws Error(kInvalidData) naming `origin`
