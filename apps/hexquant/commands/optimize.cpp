@@ -11,9 +11,11 @@
 #include "cli/recipe_options.h"
 #include "cli/table.h"
 #include "commands/commands.h"
+#include "core/file_io.h"
 #include "core/format.h"
 #include "core/json.h"
 #include "hexquant/error.h"
+#include "report/optimize_html.h"
 
 namespace hexquant::cli {
 namespace {
@@ -31,6 +33,7 @@ struct OptimizeArguments {
   std::vector<std::string> only;
   std::vector<std::string> skip;
   std::string output;
+  std::string report;
   bool dry_run = false;
   bool verbose = false;
 };
@@ -174,6 +177,11 @@ int run_optimize(OptimizeArguments arguments, const CommandContext& context) {
   json["files"] = Json::array();
   for (const auto& file : files) json["files"].push_back(file.string());
   json.update(pipeline::to_json(result));
+  if (!arguments.report.empty()) {
+    Json page = result_header("optimize");
+    page.update(json);
+    write_file(arguments.report, report::optimize_html(page));
+  }
   write_json_result(context.common, "optimize", std::move(json));
   return result.check.passed() ? kExitDone : kExitCheckFailed;
 }
@@ -223,7 +231,11 @@ void add_options(CLI::App& command, OptimizeArguments& arguments) {
   command.add_flag("--estimate", request.estimate,
                    "Gains by the vendor's simulation too (SA8255, QCS9100, SA8797 ...): seconds "
                    "for\neach rewrite");
-  command.add_flag("--dry-run", arguments.dry_run, "Write nothing");
+  command
+      .add_option("--report", arguments.report,
+                  "Write a page: before and after, rewrites with places and gains, the check")
+      ->type_name("FILE.html");
+  command.add_flag("--dry-run", arguments.dry_run, "Write no model");
   command.add_flag("-v,--verbose", arguments.verbose, "All places, and informational findings too");
 }
 
