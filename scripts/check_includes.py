@@ -18,6 +18,7 @@ import cpp_text
 # From the bottom up. Folders of one entry are stages: none includes another of the same entry.
 LAYERS = [
     {"core"},
+    {"buffers"},
     {"graph"},
     {"target"},
     {"quant"},
