@@ -11,6 +11,7 @@
 #include "hexquant/error.h"
 #include "runtime/integer_kernels.h"
 #include "runtime/ort_environment.h"
+#include "runtime/session_impl.h"
 #include "runtime/tap_op.h"
 #include "runtime/tapped_graph.h"
 
@@ -58,6 +59,7 @@ Ort::SessionOptions make_options(const SessionOptions& options) {
     out.AddConfigEntry("session.x64quantprecision", "1");
   }
   if (!options.integer_kernels) out.AddConfigEntry("session.disable_quant_qdq", "1");
+  if (!options.profile_prefix.empty()) out.EnableProfiling(options.profile_prefix.c_str());
   if (options.provider) append_provider(out, *options.provider);
   return out;
 }
@@ -126,22 +128,6 @@ const Tensor& checked_feed(const Feeds& feeds, const ValueSpec& input) {
 }
 
 }  // namespace
-
-struct Session::Impl {
-  std::string name;
-  std::vector<Tensor> weights;  // memory that the session refers to, so they outlive it
-  Ort::Session session{nullptr};
-  std::vector<ValueSpec> inputs;
-  std::vector<ValueSpec> outputs;
-  std::vector<std::string> fetches;      // each graph output once
-  std::vector<std::size_t> fetch_index;  // fetch that carries outputs[i]
-
-  void load(const graph::Graph& graph, const SessionOptions& options,
-            const std::vector<std::string>& wanted);
-  void describe_inputs();
-  void describe_outputs(const std::vector<std::string>& wanted,
-                        const std::vector<std::string>& carriers);
-};
 
 void Session::Impl::load(const graph::Graph& graph, const SessionOptions& options,
                          const std::vector<std::string>& wanted) {

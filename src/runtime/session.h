@@ -34,6 +34,8 @@ struct SessionOptions {
   bool integer_kernels = true;
   /// Messages from this level on reach the log (see set_log_sink): 0 verbose .. 3 error.
   int log_level = 3;
+  /// ONNX Runtime times every node and writes PREFIX_<date>.json when the session ends. Empty: no.
+  std::filesystem::path profile_prefix = {};
   /// Plug-in to load into this process; only htp_worker does that.
   std::optional<ProviderOptions> provider = std::nullopt;
 };
@@ -57,6 +59,7 @@ class Session final : public InferenceSession {
   [[nodiscard]] std::vector<Tensor> run(const Feeds& feeds) const override;
 
  private:
+  friend class BoundRun;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
