@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@
 #include "hexquant/recipe.h"
 #include "pipeline/evaluation_task.h"
 #include "pipeline/htp_model.h"
+#include "pipeline/recorded_outputs.h"
 
 namespace hexquant::cli {
 namespace {
@@ -34,11 +36,54 @@ struct EvaluateArguments {
   std::string output;
   double time_limit_s = 600.0;
   std::string device = "cpu";
+  std::string outputs;  // folder that a device wrote
   pipeline::HtpRequest htp;
   double departs_below_db = 20.0;
 
   [[nodiscard]] bool on_htp() const noexcept { return device == "htp"; }
+  /// The MODELs ran, or run, somewhere else than on this machine's CPU.
+  [[nodiscard]] bool elsewhere() const noexcept { return on_htp() || !outputs.empty(); }
 };
+
+/// Where the MODELs run besides the CPU: the simulator, or a device that wrote its outputs down.
+struct OtherDevice {
+  std::string name;
+  std::optional<std::string> soc;
+  std::unique_ptr<pipeline::HtpModels> htp;
+  std::unique_ptr<pipeline::RecordedOutputs> recorded;
+  std::map<std::string, Shape> shapes;
+
+  [[nodiscard]] std::unique_ptr<runtime::InferenceSession> open(
+      const graph::Graph& model, const std::vector<std::string>& values = {}) const {
+    return recorded ? recorded->open(values) : htp->open(model, shapes, values);
+  }
+  /// Pairs of values that can be compared.
+  [[nodiscard]] std::map<std::string, std::string> values_of(const graph::Graph& model) const {
+    if (!recorded) return evaluate::activation_values(model);
+    std::map<std::string, std::string> pairs;
+    for (const std::string& value : recorded->values()) pairs[value] = value;
+    return pairs;
+  }
+};
+
+std::unique_ptr<OtherDevice> open_device(const EvaluateArguments& arguments,
+                                         const data::Dataset& dataset, Findings& findings,
+                                         const CommandContext& context) {
+  if (!arguments.elsewhere()) return nullptr;
+  auto device = std::make_unique<OtherDevice>();
+  if (!arguments.outputs.empty()) {
+    device->recorded = std::make_unique<pipeline::RecordedOutputs>(
+        arguments.outputs, formats::read_onnx(arguments.models.front()), dataset);
+    device->name = arguments.outputs;
+    return device;
+  }
+  device->htp = std::make_unique<pipeline::HtpModels>(arguments.htp, context.threads(), findings,
+                                                      context.progress());
+  device->shapes = pipeline::shapes_of(dataset.load(0));
+  device->soc = device->htp->soc().name;
+  device->name = *device->soc + " HTP";
+  return device;
+}
 
 /// Reference first.
 std::vector<std::string> all_models(const EvaluateArguments& arguments) {
@@ -179,35 +224,40 @@ std::string layers_table(std::vector<evaluate::LayerDifference> layers) {
   return text;
 }
 
-/// Tensors of the first compared model: against the reference, or on the simulator against the same
-/// model on the CPU.
+/// Tensors of the first compared model: against the reference, or on another device against the
+/// same model on the CPU.
 std::vector<evaluate::LayerDifference> run_layers(const EvaluateArguments& arguments,
                                                   const graph::Graph& reference,
                                                   const data::Dataset& dataset,
-                                                  pipeline::HtpModels* htp,
+                                                  const OtherDevice* device,
                                                   const CommandContext& context) {
   evaluate::LayerOptions options;
   options.samples = arguments.layer_samples;
   options.threads = context.threads();
-  if (htp == nullptr) {
+  if (device == nullptr) {
     const graph::Graph quantized = formats::read_onnx(all_models(arguments).at(1));
     return evaluate::compare_layers(reference, quantized,
                                     evaluate::match_values(reference, quantized), dataset, options,
                                     context.progress());
   }
   const graph::Graph quantized = formats::read_onnx(arguments.models.front());
-  const auto shapes = pipeline::shapes_of(dataset.load(0));
   options.open_quantized = [&](const std::vector<std::string>& values) {
-    return htp->open(quantized, shapes, values);
+    return device->open(quantized, values);
   };
-  return evaluate::compare_layers(quantized, quantized, evaluate::activation_values(quantized),
-                                  dataset, options, context.progress());
+  return evaluate::compare_layers(quantized, quantized, device->values_of(quantized), dataset,
+                                  options, context.progress());
 }
 
 /// What can be seen from the arguments alone.
 void check_arguments(const EvaluateArguments& arguments) {
   const bool compares = all_models(arguments).size() > 1;
-  if (!compares && arguments.layers && !arguments.on_htp()) {
+  if (arguments.on_htp() && !arguments.outputs.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "--device htp and --outputs exclude each other");
+  }
+  if (!arguments.outputs.empty() && arguments.models.size() != 1) {
+    throw Error(ErrorCode::kInvalidArgument, "--outputs belong to one MODEL: give one");
+  }
+  if (!compares && arguments.layers && !arguments.elsewhere()) {
     throw Error(ErrorCode::kInvalidArgument,
                 "--layers compares two models: give --reference, or a second MODEL");
   }
@@ -217,23 +267,20 @@ void check_arguments(const EvaluateArguments& arguments) {
   }
 }
 
-/// Every model after the reference; on the simulator, each model there after itself on the CPU.
+/// Every model after the reference; on another device, each model there after itself on the CPU.
 std::vector<evaluate::Model> candidates_of(const EvaluateArguments& arguments,
-                                           const data::Dataset& dataset, pipeline::HtpModels* htp) {
+                                           const OtherDevice* device) {
   const std::vector<std::string> files = all_models(arguments);
   std::vector<evaluate::Model> candidates;
   for (std::size_t i = 1; i < files.size(); ++i) {
     candidates.push_back({.name = files[i], .file = files[i]});
   }
-  if (htp == nullptr) return candidates;
-  const auto shapes = pipeline::shapes_of(dataset.load(0));
+  if (device == nullptr) return candidates;
   const std::size_t first = arguments.reference.empty() ? 0 : 1;
   for (std::size_t i = first; i < files.size(); ++i) {
-    evaluate::Model model{.name = format("{} ({} HTP)", files[i], htp->soc().name)};
+    evaluate::Model model{.name = format("{} ({})", files[i], device->name)};
     model.on_cpu = i;
-    model.open = [htp, shapes, file = files[i]] {
-      return htp->open(formats::read_onnx(file), shapes);
-    };
+    model.open = [device, file = files[i]] { return device->open(formats::read_onnx(file)); };
     candidates.push_back(std::move(model));
   }
   return candidates;
@@ -250,30 +297,26 @@ int run_evaluate(const EvaluateArguments& arguments, const CommandContext& conte
       pipeline::open_evaluation(evaluation, {}, context.common.seed, reference, findings);
   opened.task.output = arguments.output;
   opened.task.time_limit_s = arguments.time_limit_s;
-  if (files.size() == 1 && opened.task.metric.needs_reference() && !arguments.on_htp()) {
+  if (files.size() == 1 && opened.task.metric.needs_reference() && !arguments.elsewhere()) {
     throw Error(ErrorCode::kInvalidArgument,
                 format("{}: nothing to score by: give --labels, --metric, or --reference MODEL",
                        files.front()));
   }
-  std::unique_ptr<pipeline::HtpModels> htp;
-  if (arguments.on_htp()) {
-    htp = std::make_unique<pipeline::HtpModels>(arguments.htp, context.threads(), findings,
-                                                context.progress());
-  }
-  const evaluate::EvaluationResult result =
-      evaluate::evaluate_models({.name = files.front(), .file = files.front()},
-                                candidates_of(arguments, *opened.data, htp.get()), opened.task,
-                                context.threads(), context.progress());
+  const std::unique_ptr<OtherDevice> device =
+      open_device(arguments, *opened.data, findings, context);
+  const evaluate::EvaluationResult result = evaluate::evaluate_models(
+      {.name = files.front(), .file = files.front()}, candidates_of(arguments, device.get()),
+      opened.task, context.threads(), context.progress());
   Json json = evaluate::to_json(result);
   std::string text = format("metric {}, {} samples\n\n", result.metric, result.samples) +
                      models_table(result) + devices_table(result) + outputs_table(result);
-  json["device"] = arguments.device;
-  if (htp) json["soc"] = htp->soc().name;
+  json["device"] = arguments.outputs.empty() ? arguments.device : "recorded";
+  if (device && device->soc) json["soc"] = *device->soc;
   if (arguments.layers) {
-    const auto layers = run_layers(arguments, reference, *opened.data, htp.get(), context);
+    const auto layers = run_layers(arguments, reference, *opened.data, device.get(), context);
     json["layers"] = evaluate::to_json(layers);
     text += layers_table(layers);
-    if (htp) text += first_departure(layers, arguments.departs_below_db);
+    if (device) text += first_departure(layers, arguments.departs_below_db);
   }
   print_findings(findings);
   if (context.common.json_path != "-") std::fputs(text.c_str(), stdout);
@@ -319,6 +362,12 @@ void add_device_options(CLI::App& command, EvaluateArguments& arguments) {
       "cpu, or htp: the MODELs also on the vendor's HTP simulator (hexquant setup htp),\n"
       "compared with their runs on the CPU. About 0.5 s an image and core for MobileNetV2")
       ->check(CLI::IsMember({"cpu", "htp"}));
+  command
+      .add_option("--outputs", arguments.outputs,
+                  "Folder with Result_i/TENSOR.raw that a device wrote for --data (qnn-net-run):\n"
+                  "scored and compared with MODEL on the CPU; with --layers the debug dumps too")
+      ->type_name("DIR")
+      ->group("Device");
   add("--soc", arguments.htp.soc, "htp: the simulated chip");
   add("--vtcm-mb", arguments.htp.vtcm_mb, "htp: VTCM in MB; 0 = all that the chip has")
       ->check(CLI::NonNegativeNumber);
@@ -326,7 +375,8 @@ void add_device_options(CLI::App& command, EvaluateArguments& arguments) {
       "htp: seconds for compiling, and for each inference")
       ->check(CLI::PositiveNumber);
   add("--departs-below", arguments.departs_below_db,
-      "htp with --layers: name the first tensor whose SQNR to the CPU is below this, dB");
+      "htp and --outputs with --layers: name the first tensor whose SQNR to the CPU is\n"
+      "below this, dB");
 }
 
 void add_options(CLI::App& command, EvaluateArguments& arguments) {
@@ -376,6 +426,7 @@ void add_evaluate_command(CLI::App& program, CommandContext& context) {
       "--layers\n"
       "  hexquant evaluate out/model.onnx --device htp --soc SM8750 --data test.npy \\\n"
       "      --labels labels.npy --samples 200 --layers\n"
+      "  hexquant evaluate out/model.onnx --data out/golden/input_list.txt --outputs output\n"
       "  hexquant evaluate lm.onnx --metric perplexity --data tokens.npy --lengths lengths.npy");
   command->callback([arguments, &context] {
     context.action = [arguments, &context] { return run_evaluate(*arguments, context); };

@@ -14,6 +14,7 @@
 #include "core/format.h"
 #include "core/json.h"
 #include "pipeline/dry_run.h"
+#include "pipeline/golden.h"
 
 namespace hexquant::cli {
 namespace {
@@ -21,6 +22,7 @@ namespace {
 struct QuantizeArguments {
   std::string model;
   RecipeOptions recipe;
+  std::int64_t golden = 0;
   bool dry_run = false;
   bool verbose = false;
 };
@@ -99,6 +101,13 @@ int run_quantize(const QuantizeArguments& arguments, const CommandContext& conte
   print_findings(result.findings, arguments.verbose);
   const bool json_on_stdout = context.common.json_path == "-";
   if (!json_on_stdout) print_result(result);
+  if (arguments.golden > 0) {
+    const pipeline::GoldenResult golden =
+        pipeline::write_golden(result.output, recipe, arguments.golden, context.progress());
+    const std::string text = format("golden            {}: {} samples for a device\n",
+                                    golden.folder.string(), golden.samples);
+    if (!json_on_stdout) std::fputs(text.c_str(), stdout);
+  }
   if (!context.common.json_path.empty()) {
     const std::string report = read_file(result.output / "report.json");
     if (json_on_stdout) {
@@ -118,6 +127,12 @@ void add_quantize_command(CLI::App& program, CommandContext& context) {
   const auto arguments = std::make_shared<QuantizeArguments>();
   command->add_option("MODEL", arguments->model, "Float ONNX model");
   arguments->recipe.add_to(*command);
+  command
+      ->add_option("--golden", arguments->golden,
+                   "Also write OUT/golden: inputs of so many samples, expected outputs, an input\n"
+                   "list and run_on_device.sh, to be scored with 'evaluate --outputs'")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
   command->add_flag("--dry-run", arguments->dry_run,
                     "Show the plan, sizes and problems; run and write nothing");
   command->add_flag("-v,--verbose", arguments->verbose, "Print informational findings too");
