@@ -138,4 +138,18 @@ Range choose_range(const ValueStatistics& statistics, const ObserverOptions& opt
   return {static_cast<float>(ends.low), static_cast<float>(ends.high)};
 }
 
+double range_excess_db(const ValueStatistics& statistics, Range range, int bits, bool symmetric) {
+  const BinDensity density(statistics);
+  const auto error = [&](Range ends) {
+    const Ends around = {std::min(static_cast<double>(ends.min), 0.0),
+                         std::max(static_cast<double>(ends.max), 0.0)};
+    return density.squared_error(grid_for(around, bits, symmetric), 1.0);
+  };
+  const double best =
+      error(choose_range(statistics, {.kind = ObserverKind::kMse}, bits, symmetric));
+  const double chosen = error(range);
+  if (best <= 0.0 || chosen <= best) return 0.0;
+  return 10.0 * std::log10(chosen / best);
+}
+
 }  // namespace hexquant::calibrate

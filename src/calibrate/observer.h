@@ -43,4 +43,11 @@ struct ObserverOptions {
 [[nodiscard]] Range choose_range(const quant::ValueStatistics& statistics,
                                  const ObserverOptions& options, int bits, bool symmetric);
 
+/// How much more squared error a range makes than the best one (observer mse), dB: 0 = none. Tells
+/// min-max beside outliers, and a percentile that cuts off what matters. 0 where the best range has
+/// no error.
+/// @pre statistics has a histogram
+[[nodiscard]] double range_excess_db(const quant::ValueStatistics& statistics, Range range,
+                                     int bits, bool symmetric);
+
 }  // namespace hexquant::calibrate

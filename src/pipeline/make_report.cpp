@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "calibrate/observer.h"
 #include "evaluate/compare_layers.h"
 #include "pipeline/recipe_json.h"
 
@@ -26,6 +27,20 @@ double clipped_fraction(const quant::ValueStatistics& values, double low, double
   return static_cast<double>(outside) / static_cast<double>(values.count);
 }
 
+/// Unknown for ranges that no observer chose: fixed by the operation, or a Softmax's input.
+double range_excess_db(const QuantizedModel& model, const std::string& name,
+                       const quant::ValueStatistics& values, const Encoding& encoding) {
+  const auto policy = model.plan.tensors.find(name);
+  const bool is_chosen = policy != model.plan.tensors.end() && !policy->second.fixed_range &&
+                         !policy->second.range_limits && !values.smallest_row_max;
+  if (!is_chosen || values.histogram.counts.empty()) return kUnknown;
+  // Symmetric encodings of values that are never negative use all codes.
+  const bool symmetric = encoding.symmetric && encoding.range_min() < 0.0;
+  return calibrate::range_excess_db(
+      values, {static_cast<float>(encoding.range_min()), static_cast<float>(encoding.range_max())},
+      dtype_bits(encoding.type), symmetric);
+}
+
 std::vector<report::ActivationRow> activation_rows(const QuantizedModel& model) {
   std::vector<report::ActivationRow> rows;
   for (const auto& [name, values] : model.statistics.values) {
@@ -42,6 +57,7 @@ std::vector<report::ActivationRow> activation_rows(const QuantizedModel& model) 
     row.scale = encoding.scale[0];
     row.zero_point = encoding.zero_point[0];
     row.clipped_fraction = clipped_fraction(values, row.range_min, row.range_max);
+    row.range_excess_db = range_excess_db(model, name, values, encoding);
     row.histogram = values.histogram;
     rows.push_back(std::move(row));
   }

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "hexquant/recipe.h"
+#include "pipeline/checklist/checklist.h"
+
+namespace hexquant::pipeline {
+
+/// What all parts of the checklist look at.
+struct CheckScene {
+  const CheckRequest& request;
+  const CheckThresholds& thresholds;
+  Json report;
+  Recipe recipe;
+  graph::Graph model;
+  std::string model_file;
+  std::string soc;
+};
+
+[[nodiscard]] CheckItem passed(std::string figure, std::string threshold, std::string reason = "");
+[[nodiscard]] CheckItem failed(std::string figure, std::string threshold, std::string reason,
+                               std::string fix);
+[[nodiscard]] CheckItem not_measured(std::string threshold, std::string reason, std::string fix);
+
+/// Gives an item its place in the list.
+[[nodiscard]] CheckItem as(CheckItem item, const char* id, const char* group, const char* title);
+
+/// The command that made the folder, with further options: what a fix names.
+[[nodiscard]] std::string quantize_again(const CheckScene& scene, const std::string& options);
+
+// The parts, in the article's order.
+[[nodiscard]] std::vector<CheckItem> check_data(const CheckScene& scene);
+[[nodiscard]] std::vector<CheckItem> check_settings(const CheckScene& scene);
+[[nodiscard]] std::vector<CheckItem> check_accuracy(const CheckScene& scene);
+[[nodiscard]] std::vector<CheckItem> check_performance(const CheckScene& scene);
+[[nodiscard]] std::vector<CheckItem> check_deployment(const CheckScene& scene,
+                                                      ProgressSink& progress);
+
+}  // namespace hexquant::pipeline

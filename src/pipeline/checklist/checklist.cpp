@@ -1,0 +1,185 @@
+#include "pipeline/checklist/checklist.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <utility>
+
+#include "core/format.h"
+#include "formats/onnx/onnx_io.h"
+#include "hexquant/error.h"
+#include "pipeline/checklist/check_scene.h"
+#include "pipeline/recipe_json.h"
+
+namespace hexquant::pipeline {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string file_of(const std::string& folder, const char* name) {
+  const fs::path path = fs::path(folder) / name;
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                format("{}: no such file; OUT is a folder that 'hexquant quantize' or 'auto' wrote",
+                       path.string()));
+  }
+  return path.string();
+}
+
+CheckScene open_scene(const CheckRequest& request, const CheckThresholds& thresholds) {
+  const std::string report_file = file_of(request.folder, "report.json");
+  CheckScene scene{request, thresholds, read_json(report_file), {}, {}, {}, {}};
+  scene.model_file = file_of(request.folder, "model.onnx");
+  scene.model = formats::read_onnx(scene.model_file);
+  const auto schema = scene.report.find("schema");
+  if (schema == scene.report.end() || *schema != "hexquant-report-1") {
+    throw Error(ErrorCode::kInvalidData,
+                format("{}: no report of this program (schema hexquant-report-1)", report_file));
+  }
+  recipe_from_json(scene.report.at("recipe"), report_file, scene.recipe);
+  scene.soc = request.soc.empty() ? scene.recipe.soc : request.soc;
+  return scene;
+}
+
+std::string xml_escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '&') {
+      out += "&amp;";
+    } else if (c == '<') {
+      out += "&lt;";
+    } else if (c == '>') {
+      out += "&gt;";
+    } else if (c == '"') {
+      out += "&quot;";
+    } else {
+      // XML 1.0 has no place for other control characters, escaped or not.
+      out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+const char* check_status_name(CheckStatus status) noexcept {
+  switch (status) {
+    case CheckStatus::kPass:
+      return "pass";
+    case CheckStatus::kFail:
+      return "fail";
+    case CheckStatus::kNotMeasured:
+      break;
+  }
+  return "not measured";
+}
+
+std::int64_t CheckResult::count(CheckStatus status) const noexcept {
+  return std::count_if(items.begin(), items.end(),
+                       [&](const CheckItem& item) { return item.status == status; });
+}
+
+CheckItem passed(std::string figure, std::string threshold, std::string reason) {
+  return {
+      "", "", "", CheckStatus::kPass, std::move(figure), std::move(threshold), std::move(reason),
+      ""};
+}
+
+CheckItem failed(std::string figure, std::string threshold, std::string reason, std::string fix) {
+  return {"",
+          "",
+          "",
+          CheckStatus::kFail,
+          std::move(figure),
+          std::move(threshold),
+          std::move(reason),
+          std::move(fix)};
+}
+
+CheckItem not_measured(std::string threshold, std::string reason, std::string fix) {
+  return {"",
+          "",
+          "",
+          CheckStatus::kNotMeasured,
+          "",
+          std::move(threshold),
+          std::move(reason),
+          std::move(fix)};
+}
+
+CheckItem as(CheckItem item, const char* id, const char* group, const char* title) {
+  item.id = id;
+  item.group = group;
+  item.title = title;
+  return item;
+}
+
+std::string quantize_again(const CheckScene& scene, const std::string& options) {
+  return format("hexquant quantize --recipe {} {} -o OTHER",
+                (fs::path(scene.request.folder) / "recipe.json").string(), options);
+}
+
+CheckResult check_output(const CheckRequest& request, ProgressSink& progress) {
+  CheckResult result;
+  result.folder = request.folder;
+  if (!request.thresholds.empty()) result.thresholds = read_thresholds(request.thresholds);
+  const CheckScene scene = open_scene(request, result.thresholds);
+  const auto add = [&](std::vector<CheckItem> items) {
+    std::move(items.begin(), items.end(), std::back_inserter(result.items));
+  };
+  try {
+    add(check_data(scene));
+    add(check_settings(scene));
+    add(check_accuracy(scene));
+  } catch (const Json::exception& error) {
+    throw Error(ErrorCode::kInvalidData,
+                format("{}/report.json: {}", request.folder, error.what()));
+  }
+  add(check_performance(scene));
+  add(check_deployment(scene, progress));
+  return result;
+}
+
+Json to_json(const CheckResult& result) {
+  Json items = Json::array();
+  for (const CheckItem& item : result.items) {
+    items.push_back({{"id", item.id},
+                     {"group", item.group},
+                     {"title", item.title},
+                     {"status", check_status_name(item.status)},
+                     {"figure", item.figure},
+                     {"threshold", item.threshold},
+                     {"reason", item.reason},
+                     {"fix", item.fix}});
+  }
+  return {{"folder", result.folder},
+          {"passed", result.count(CheckStatus::kPass)},
+          {"failed", result.count(CheckStatus::kFail)},
+          {"not_measured", result.count(CheckStatus::kNotMeasured)},
+          {"thresholds", to_json(result.thresholds)},
+          {"items", std::move(items)}};
+}
+
+std::string to_junit(const CheckResult& result) {
+  std::string text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+  text +=
+      format("<testsuite name=\"hexquant check {}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\">\n",
+             xml_escaped(result.folder), result.items.size(), result.count(CheckStatus::kFail),
+             result.count(CheckStatus::kNotMeasured));
+  for (const CheckItem& item : result.items) {
+    text += format("  <testcase classname=\"{}\" name=\"{}\">", xml_escaped(item.group),
+                   xml_escaped(item.title));
+    const std::string said = xml_escaped(
+        format("{}; demanded: {}; {}; {}", item.figure, item.threshold, item.reason, item.fix));
+    if (item.status == CheckStatus::kFail) {
+      text += format("<failure message=\"{}\"/>", said);
+    } else if (item.status == CheckStatus::kNotMeasured) {
+      text += format("<skipped message=\"{}\"/>", said);
+    }
+    text += "</testcase>\n";
+  }
+  return text + "</testsuite>\n";
+}
+
+}  // namespace hexquant::pipeline
