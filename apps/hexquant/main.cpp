@@ -41,7 +41,9 @@ int main(int argc, char** argv) {
   cli::add_analyze_command(program, context);
   cli::add_advise_command(program, context);
   cli::add_compile_command(program, context);
+  cli::add_net_run_command(program, context);
   cli::add_profile_command(program, context);
+  cli::add_check_command(program, context);
   cli::add_info_command(program, context);
   cli::add_granularity_command(program, context);
   cli::add_setup_command(program, context);

@@ -10,6 +10,8 @@
 #include "evaluate/evaluate_models.h"
 #include "formats/onnx/onnx_io.h"
 #include "hexquant/version.h"
+#include "perf/advice.h"
+#include "pipeline/analyze_json.h"
 #include "pipeline/analyze_model.h"
 #include "pipeline/evaluation_task.h"
 #include "pipeline/make_report.h"
@@ -62,18 +64,21 @@ QuantizeResult make_result(const Recipe& recipe, const QuantizeOptions& options,
 }
 
 /// What the latency model says of the quantized model.
-report::PerformanceRow predict_performance(const QuantizedModel& model,
-                                           const target::Target& target) {
+void predict_performance(const QuantizedModel& model, const target::Target& target,
+                         report::QuantizeReport& report) {
   AnalyzeRequest request;
   request.soc = target.soc.name;
   const AnalysisGraph input = analysis_graph(model.quantized, request, target);
   const Analysis analysis = analyze_graph(input.graph, target, {});
   const perf::Prediction& prediction = analysis.prediction;
-  return {.time_us = prediction.time_us.value,
-          .lower_us = prediction.time_us.lower,
-          .upper_us = prediction.time_us.upper,
-          .ddr_bytes = prediction.ddr_bytes,
-          .median_error = analysis.error.median_error};
+  report.performance = {.time_us = prediction.time_us.value,
+                        .lower_us = prediction.time_us.lower,
+                        .upper_us = prediction.time_us.upper,
+                        .ddr_bytes = prediction.ddr_bytes,
+                        .median_error = analysis.error.median_error};
+  report.analysis = to_json(analysis);
+  report.analysis["findings"] =
+      findings_json(analysis, perf::advise(analysis.workload, analysis.soc, {}));
 }
 
 }  // namespace
@@ -96,7 +101,7 @@ QuantizeJob run_quantize_job(const Recipe& recipe, const std::filesystem::path& 
   job.report = make_report(recipe, target, model, verification, folder);
   job.report.threads = threads;
   job.report.peak_rss_bytes = peak_memory_bytes();
-  job.report.performance = predict_performance(model, target);
+  predict_performance(model, target, job.report);
   job.result = make_result(recipe, options, model, verification, watch.total_seconds());
   job.result.predicted_us = job.report.performance.time_us;
   return job;

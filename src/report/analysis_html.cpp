@@ -13,6 +13,7 @@ std::string analysis_html(const Json& result) {
       std::filesystem::path(result.at("model").get<std::string>()).filename().string();
   std::string script(kTimelineJs);
   script += kRooflineJs;
+  script += kPerformanceJs;
   script += kAnalysisJs;
   return html_page({.title = format("{}: predicted performance", model),
                     .script = std::move(script),

@@ -17,6 +17,9 @@ extern const std::string_view kTimelineJs;      ///< hardware lanes over time, w
 extern const std::string_view kEstimateJs;      ///< page of the vendor's performance estimate
 extern const std::string_view kProfileJs;       ///< page of the profile command
 extern const std::string_view kRooflineJs;      ///< log-log roofline plot
-extern const std::string_view kAnalysisJs;      ///< page of the analyze command
+extern const std::string_view kPerformanceJs;   ///< sections on what the latency model predicts
+extern const std::string_view kReportPerformanceJs;  ///< the same in report.html
+extern const std::string_view kAnalysisJs;           ///< page of the analyze command
+extern const std::string_view kOptimizeJs;           ///< page of the optimize command
 
 }  // namespace hexquant::report

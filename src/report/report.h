@@ -60,7 +60,9 @@ struct ActivationRow {
   float scale = 0.0F;
   std::int32_t zero_point = 0;
   double clipped_fraction = 0.0;  ///< share of elements outside the range (to one histogram bin)
-  quant::Histogram histogram;     ///< empty when none was gathered
+  /// Squared error of the range above that of the best one; NaN = no observer chose it.
+  double range_excess_db = std::numeric_limits<double>::quiet_NaN();
+  quant::Histogram histogram;  ///< empty when none was gathered
 };
 
 /// What cross-layer equalization did to one group of layers.
@@ -130,6 +132,9 @@ struct QuantizeReport {
   std::vector<std::pair<std::string, double>> seconds;           ///< stage, wall seconds
   std::vector<std::pair<std::string, std::int64_t>> file_bytes;  ///< written file, size
   PerformanceRow performance;
+  /// What `analyze` says of the quantized model (docs/schema/analyze.schema.json, without its
+  /// header), for the page only; null = not predicted.
+  Json analysis;
   std::vector<RungRow> rungs;  ///< auto only
   std::int64_t float_weight_bytes = 0;
   std::int64_t quantized_weight_bytes = 0;

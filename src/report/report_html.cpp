@@ -34,6 +34,12 @@ std::string script_for(const QuantizeReport& report) {
   if (!report.rungs.empty()) script += kLadderJs;
   if (!report.rounding.empty()) script += kRoundingJs;
   if (!report.equalization.empty()) script += kEqualizationJs;
+  if (!report.analysis.is_null()) {
+    for (const std::string_view part :
+         {kTimelineJs, kRooflineJs, kPerformanceJs, kReportPerformanceJs}) {
+      script += part;
+    }
+  }
   return script += kReportJs;
 }
 
@@ -44,6 +50,7 @@ std::string report_html(const QuantizeReport& report, const Json& header) {
   for (std::size_t i = 0; i < report.activations.size(); ++i) {
     data["activations"][i]["histogram"] = histogram_json(report.activations[i].histogram);
   }
+  if (!report.analysis.is_null()) data["analysis"] = report.analysis;
   const std::string model = std::filesystem::path(report.model).filename().string();
   return html_page({.title = format("{} on {}: quantization report", model, report.soc),
                     .script = script_for(report),

@@ -65,7 +65,8 @@ Json activation_json(const ActivationRow& row) {
           {"range_max", number(row.range_max)},
           {"scale", row.scale},
           {"zero_point", row.zero_point},
-          {"clipped_fraction", number(row.clipped_fraction)}};
+          {"clipped_fraction", number(row.clipped_fraction)},
+          {"range_excess_db", number(row.range_excess_db)}};
 }
 
 Json rounding_json(const RoundingRow& row) {

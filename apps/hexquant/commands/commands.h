@@ -16,6 +16,8 @@ void add_mixed_precision_command(CLI::App& program, CommandContext& context);
 void add_compile_command(CLI::App& program, CommandContext& context);
 void add_analyze_command(CLI::App& program, CommandContext& context);
 void add_advise_command(CLI::App& program, CommandContext& context);
+void add_net_run_command(CLI::App& program, CommandContext& context);
+void add_check_command(CLI::App& program, CommandContext& context);
 void add_profile_command(CLI::App& program, CommandContext& context);
 void add_info_command(CLI::App& program, CommandContext& context);
 void add_granularity_command(CLI::App& program, CommandContext& context);
