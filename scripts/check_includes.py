@@ -63,7 +63,7 @@ STANDARD = set(
     """.split()
 )
 # The operating system and the compiler's intrinsics: sources may use them, public headers may not.
-PLATFORM = re.compile(r"(sys/|netinet/|arpa/|linux/)\w+\.h|\w*intrin\.h|(unistd|fcntl|dirent|poll|dlfcn|pthread|sched|spawn|signal|time|cpuid|malloc|termios|errno|strings|stdlib|stdio)\.h")
+PLATFORM = re.compile(r"(sys/|netinet/|arpa/|linux/)[\w-]+\.h|\w*intrin\.h|(unistd|fcntl|dirent|poll|dlfcn|pthread|sched|spawn|signal|time|cpuid|malloc|termios|errno|strings|stdlib|stdio)\.h")
 
 _CONDITIONAL = re.compile(r"^[ \t]*#[ \t]*(if|ifdef|ifndef|elif|else)\b[ \t]*(\w*)", re.MULTILINE)
 
