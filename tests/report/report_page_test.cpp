@@ -63,22 +63,22 @@ Json predicted_layer() {
 
 TEST_F(ReportPage, ShowsWhatTheLatencyModelPredicts) {
   QuantizeReport report = test::small_report();
+  const Json advice = {{"id", "float-borders"},
+                       {"severity", "info"},
+                       {"where", ""},
+                       {"reason", "re-laid"},
+                       {"fix", "take uint8"},
+                       {"saves_us", 1.25},
+                       {"keeps_numbers", true},
+                       {"command", "optimize net.onnx"},
+                       {"nodes", Json::array({"x"})}};
   report.analysis = {
       {"total", {{"time_us", 3.0}}},
       {"machine",
        {{"peak_tops_int8", 34.0}, {"ddr_gb_per_s", 50.0}, {"ridge_ops_per_byte", 680.0}}},
       {"vtcm", {{"size_bytes", 8388608}, {"over_time", {{0.0, 40000}, {3.0, 0}}}}},
       {"layers", Json::array({predicted_layer()})},
-      {"findings",
-       {{{"id", "float-borders"},
-         {"severity", "info"},
-         {"where", ""},
-         {"reason", "re-laid"},
-         {"fix", "take uint8"},
-         {"saves_us", 1.25},
-         {"keeps_numbers", true},
-         {"command", "optimize net.onnx"},
-         {"nodes", Json::array({"x"})}}}}};
+      {"findings", Json::array({advice})}};
   const std::string page = drawn_report(report);
   if (page.empty()) GTEST_SKIP() << "the browser does not start here";
   for (const char* id : {"bounds", "advice", "roofline", "timeline", "costs", "details"}) {

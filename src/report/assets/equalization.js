@@ -1,6 +1,6 @@
 // report.html: groups of layers that cross-layer equalization looked at.
 
-const kBounds = { none: "no Clip", interval: "for every input", observed: "on the data" };
+const kScaleBounds = { none: "no Clip", interval: "for every input", observed: "on the data" };
 const errorGain = (row) => (known(row.error_before) && known(row.error_after) && row.error_after > 0
   ? 10 * Math.log10(row.error_before / row.error_after) : null);
 const errorText = (error) => (error !== 0 && error < 1e-3 ? error.toExponential(1).replace("-", "\u2212") : short(+error.toPrecision(2)));
@@ -37,7 +37,7 @@ function equalizationDetail(row) {
   return facts([["divided", nameList(row.producers)], ["multiplied", nameList(row.consumers)],
     ["channels", `${count(row.channels)}: ${count(row.channels_scaled)} scaled, ${count(row.channels_fixed)} kept at their Clip's limit, ` +
       `${count(row.dead_channels)} dead, ${count(row.absorbed_channels)} absorbed`],
-    ["Clip kept", kBounds[row.bound] || row.bound], ["strength", row.strength > 0 ? `${fixed(row.strength, 2)} of the best log-scales` : "left alone"]]);
+    ["Clip kept", kScaleBounds[row.bound] || row.bound], ["strength", row.strength > 0 ? `${fixed(row.strength, 2)} of the best log-scales` : "left alone"]]);
 }
 function equalizationSection() {
   const rows = data.equalization;
@@ -49,7 +49,7 @@ function equalizationSection() {
       title: `${row.producers.join(", ")} \u2192 ${row.consumers.join(", ")}` }, several(row.producers), element("br"), "\u2192 ", several(row.consumers)) },
     { title: "Strength", key: (row) => row.strength, number: true, first: "descending", cell: (row) => (row.strength > 0 ? fixed(row.strength, 2) : "\u2013") },
     { title: "Channels scaled", key: (row) => row.channels_scaled, number: true, first: "descending", cell: (row) => `${count(row.channels_scaled)} / ${count(row.channels)}` },
-    { title: "Clip kept", key: (row) => row.bound, cell: (row) => kBounds[row.bound] || row.bound },
+    { title: "Clip kept", key: (row) => row.bound, cell: (row) => kScaleBounds[row.bound] || row.bound },
     { title: "Output error", key: (row) => row.error_before, first: "descending", cell: (row) => errorBar(row, low, high) },
     { title: "Gain, dB", key: (row) => (row.strength > 0 ? errorGain(row) : null), number: true, first: "descending", cell: (row) => (row.strength > 0 ? signed(errorGain(row), 1) : "\u2013") },
   ];
