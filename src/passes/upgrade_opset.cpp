@@ -73,7 +73,8 @@ std::optional<Obstacle> upgrade(Graph& graph, PassReport& report) {
 /// Empty when that is not known of an input, or an attribute is more than numbers and text.
 std::string kernel_key(const Graph& graph, const Node& node) {
   std::string key = node.domain() + ":" + node.op_type();
-  for (const auto& [name, value] : node.attributes()) {
+  for (const auto& attribute : node.attributes()) {
+    const std::string& name = attribute.first;
     const bool plain = std::visit(
         [&](const auto& held) {
           using Held = std::decay_t<decltype(held)>;
@@ -85,7 +86,7 @@ std::string kernel_key(const Graph& graph, const Node& node) {
             return true;
           }
         },
-        value);
+        attribute.second);
     if (!plain) return "";
   }
   for (const std::string& input : node.inputs()) {

@@ -13,6 +13,7 @@
 #include "evaluate/session_choice.h"
 #include "formats/onnx/onnx_io.h"
 #include "hexquant/error.h"
+#include "passes/fix_input_shapes.h"
 #include "pipeline/htp_model.h"
 #include "pipeline/net_run_inputs.h"
 #include "pipeline/net_run_models.h"
@@ -100,6 +101,7 @@ class NetRun {
     result_.model = place.model.string();
     result_.device = place.on_htp ? "htp" : "cpu";
     graph_ = formats::read_onnx(place.model);
+    passes::fix_input_shapes(graph_, request_.input_shapes);
     result_.is_quantized = target::is_quantized(graph_);
     NetRunInputs inputs(graph_, request_.input_list, request_.native_input_files,
                         request_.batch_multiplier, request_.seed);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "core/json.h"
 #include "hexquant/finding.h"
 #include "hexquant/progress.h"
+#include "hexquant/tensor.h"
 #include "pipeline/net_run_sources.h"
 #include "runtime/latency.h"
 #include "runtime/repeated_run.h"
@@ -22,7 +24,8 @@ enum class OutputFiles : std::uint8_t { kFloatOnly, kNativeOnly, kFloatAndNative
 /// without a device.
 struct NetRunRequest {
   NetRunSources sources;
-  std::string input_list;  ///< QNN input list; empty = seeded random inputs
+  std::map<std::string, Shape> input_shapes;  ///< of inputs with free dimensions
+  std::string input_list;                     ///< QNN input list; empty = seeded random inputs
   bool native_input_files = false;
   OutputFiles output_files = OutputFiles::kFloatOnly;
   std::filesystem::path output_dir;  ///< empty: write nothing

@@ -136,7 +136,8 @@ TEST(SharedBufferBackends, OpensTheHeapThatWasNamed) {
 class Refusal : public testing::TestWithParam<std::pair<BufferBackend, const char*>> {};
 
 TEST_P(Refusal, FallsThroughAndLeaksNothing) {
-  const auto [backend, call] = GetParam();
+  const BufferBackend backend = GetParam().first;
+  const char* call = GetParam().second;
   FakeMemorySystem system;
   system.devices = {"/dev/dma_heap/system", "/dev/ion", "/dev/udmabuf"};
   system.refusals[call] = ENOMEM;

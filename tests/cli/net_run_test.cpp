@@ -194,6 +194,18 @@ TEST_F(NetRunCommand, MultipliesAFreeBatch) {
       "list.txt has 4 inferences");
 }
 
+TEST_F(NetRunCommand, FixesFreeDimensionsOnRequest) {
+  graph::Graph graph;
+  graph.opsets[""] = 13;
+  graph.add_input("x", {DType::kFloat32, std::vector<graph::Dim>{{1, ""}, {-1, "length"}}});
+  graph.add_node({.op_type = "Neg", .inputs = {"x"}, .outputs = {"y"}});
+  graph.add_output("y");
+  formats::write_onnx(graph, path("free.onnx"));
+  expect_refused(run({"net-run", "free.onnx"}), "give --input-shape");
+  (void)json({"free.onnx", "--input-shape", "x=1,7"});
+  EXPECT_EQ(floats("output/Result_0/y.raw").size(), 7U);
+}
+
 TEST_F(NetRunCommand, RefusesBadInput) {
   write_model();
   expect_refused(run({"net-run", "none.onnx"}), "none.onnx");

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/recipe_options.h"
 #include "commands/commands.h"
 #include "commands/net_run_text.h"
 #include "core/format.h"
@@ -47,6 +48,7 @@ struct NetRunArguments {
   std::string perf_profile = "default";
   std::string profiling_level = "off";
   std::string log_level = "warn";
+  std::vector<std::string> input_shapes;
   bool native_output = false;
   bool no_output = false;
   std::int64_t inferences = 0;
@@ -79,6 +81,9 @@ pipeline::NetRunRequest resolve(const NetRunArguments& arguments, const CommandC
   request.output_files = arguments.native_output ? pipeline::OutputFiles::kNativeOnly
                                                  : kOutputTypes.at(arguments.output_type);
   if (!arguments.no_output) request.output_dir = arguments.output_dir;
+  for (const std::string& text : arguments.input_shapes) {
+    request.input_shapes.insert(parse_input_shape(text));
+  }
   const bool until_time = request.repeat.duration_s > 0.0;
   request.repeat.runs =
       arguments.inferences > 0 ? arguments.inferences : (until_time ? kUnlimitedRuns : 0);
@@ -143,6 +148,8 @@ void add_data_options(CLI::App& command, NetRunArguments& arguments) {
          "QNN input list, one inference a line; without it seeded random numbers");
   flag("--use_native_input_files", request.native_input_files,
        "Input files hold the model's own types, not float32");
+  option("--input-shape", arguments.input_shapes,
+         "Fix an input's shape: NAME=1,3,224,224 (repeat for others)");
   option("--output_dir", arguments.output_dir, "Folder for Result_i/TENSOR.raw")
       ->capture_default_str();
   flag("--no_output", arguments.no_output, "Write no outputs");
