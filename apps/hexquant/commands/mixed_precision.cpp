@@ -152,7 +152,7 @@ void add_options(CLI::App& command, MixedPrecisionArguments& arguments) {
       ->check(CLI::ExistingFile)
       ->type_name("FILE");
   add("--time-limit", arguments.options.time_limit_s,
-      "Seconds that the program of exec:PROGRAM may take for each model")
+      "Seconds that exec:PROGRAM or so:FILE may take for each model")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command.add_flag("-v,--verbose", arguments.verbose, "Print informational findings too");
