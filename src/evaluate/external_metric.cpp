@@ -33,9 +33,8 @@ double parse_number(const std::string& who, const std::string& line) {
   char* end = nullptr;
   const double value = std::strtod(line.c_str(), &end);
   if (line.empty() || *end != '\0' || !std::isfinite(value)) {
-    throw Error(ErrorCode::kInvalidData,
-                format("{}: last line is '{}', expected one finite number", who,
-                       line.substr(0, 80)));
+    throw Error(ErrorCode::kInvalidData, format("{}: last line is '{}', expected one finite number",
+                                                who, line.substr(0, 80)));
   }
   return value;
 }
@@ -49,8 +48,7 @@ std::string last_two_lines(const std::string& text) {
   return before.empty() ? last : format("{}: {}", last, before);
 }
 
-void check_status(const std::string& who, const ChildProcess& child,
-                  const std::string& complaint) {
+void check_status(const std::string& who, const ChildProcess& child, const std::string& complaint) {
   if (child.status() == 0) return;
   throw Error(ErrorCode::kInvalidData,
               format("{} failed: {}{}{}", who, child.ending(), complaint.empty() ? "" : ": ",
@@ -64,8 +62,7 @@ void wait_for(ChildProcess& child, const std::string& who, double time_limit_s,
   while (child.step()) {
     if (progress.cancelled()) throw Error(ErrorCode::kCancelled, "cancelled");
     if (std::chrono::duration<double>(Clock::now() - start).count() > time_limit_s) {
-      throw Error(ErrorCode::kInvalidData,
-                  format("{} did not end within {} s", who, time_limit_s));
+      throw Error(ErrorCode::kInvalidData, format("{} did not end within {} s", who, time_limit_s));
     }
   }
   child.finish();
@@ -173,10 +170,8 @@ void check_plugin_metric(const std::string& file, double time_limit_s,
               format("{}: {}", who, complaint.empty() ? child.ending() : complaint));
 }
 
-double run_external_metric(const Task& task, const fs::path& folder,
-                           const ProgressSink& progress) {
-  const auto run =
-      task.metric.kind == MetricKind::kPlugin ? run_plugin_metric : run_metric_program;
+double run_external_metric(const Task& task, const fs::path& folder, const ProgressSink& progress) {
+  const auto run = task.metric.kind == MetricKind::kPlugin ? run_plugin_metric : run_metric_program;
   return run(task.metric.program, folder, task.labels_file, task.time_limit_s, progress);
 }
 

@@ -2,8 +2,8 @@
 
 #include <filesystem>
 
-// The part of a metric plug-in (include/hexquant/metric_plugin.h) that runs in hexquant_metric_worker:
-// foreign code is loaded here, so nothing else may call it.
+// The part of a metric plug-in (include/hexquant/metric_plugin.h) that runs in
+// hexquant_metric_worker: foreign code is loaded here, so nothing else may call it.
 namespace hexquant::evaluate {
 
 /// Loads a plug-in and looks for its functions and version; scores nothing.

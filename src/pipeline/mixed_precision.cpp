@@ -17,6 +17,7 @@
 #include "pipeline/recipe_json.h"
 #include "pipeline/sensitivity.h"
 #include "pipeline/weight_noise.h"
+#include "target/target.h"
 
 namespace hexquant::pipeline {
 namespace {
@@ -63,6 +64,7 @@ class Chooser {
                   format("--int16-ratio {}: expected 0 to 1", options_.int16_ratio));
     }
     (void)resolve_recipe(recipe_, threads);  // everything named in it is there
+    if (options_.estimate) result_.findings = check_estimates(recipe_.soc);
   }
 
   MixedPrecisionResult run() {
@@ -78,6 +80,8 @@ class Chooser {
       evaluate_rule();
     }
     result_.front = mixed_precision::pareto_front(plain_points());
+    if (options_.estimate && target::load_target(recipe_.soc).soc.vendor_estimates)
+      ask_about_points();
     write_final();
     return std::move(result_);
   }
@@ -99,7 +103,8 @@ class Chooser {
     options.time_limit_s = options_.time_limit_s;
     SensitivityResult measured = measure_sensitivity(recipe_, options, threads_, progress_);
     result_.sensitivity = std::move(measured.table);
-    result_.findings = std::move(measured.findings);
+    result_.findings.insert(result_.findings.end(), measured.findings.begin(),
+                            measured.findings.end());
   }
 
   void open_task() {
@@ -148,6 +153,23 @@ class Chooser {
 
   void add_point(const std::string& name, const WidthChoice& choice) {
     result_.points.push_back({name, choice, space_->cost(choice), evaluate(choice)});
+  }
+
+  /// The vendor's estimate of every point; known ones come from the journal.
+  void ask_about_points() {
+    ProgressStage stage(progress_, "estimate", std::ssize(result_.points));
+    for (MixedPoint& point : result_.points) {
+      const std::string key = format("estimate {}", join(layer_bits_of(point.choice), " "));
+      if (const Json* known = journal_->find(key)) {
+        const std::string origin = in_output("pareto.journal").string();
+        point.vendor = vendor_view_from_json(JsonCursor(*known, origin));
+      } else {
+        point.vendor = ask_vendor(space_->quantized(point.choice), recipe_.soc,
+                                  recipe_.input_shapes, progress_);
+        journal_->append(key, to_json(*point.vendor));
+      }
+      stage.step();
+    }
   }
 
   [[nodiscard]] mixed_precision::SearchOptions search_options() const {
