@@ -109,6 +109,18 @@ TEST_F(MixedPrecisionTest, BadInputIsOneLine) {
   expect_refused(run(digits({"--int16-ratio", "0.2", "--snr-below", "25", "-o", "out"})),
                  "--int16-ratio and --snr-below are two rules");
   expect_refused(run(digits({"--max-loss", "1"})), "no output folder given");
+  write_file(folder_ / "few.txt", "1\n2\n");
+  EXPECT_THAT(run(digits({"--max-loss", "1", "--labels", "few.txt", "-o", "o3"})).err,
+              HasSubstr("few.txt"));
+  const RunResult hangs = run(digits(
+      {"--max-loss", "1", "--metric", "exec:sleep 60; true", "--time-limit", "0.2", "-o", "o4"}));
+  EXPECT_EQ(hangs.status, 2);
+  EXPECT_THAT(hangs.err, HasSubstr("did not end within 0.2 s"));
+  // Nothing is calibrated before a component that was asked for is found to be missing.
+  const RunResult none = run(digits({"--estimate", "-o", "o5"}),
+                             "env HEXQUANT_QNN_ROOT= XDG_DATA_HOME=" + folder_.string());
+  EXPECT_EQ(none.status, 3) << none.err;
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "o5" / "sensitivity.journal"));
   write_file(folder_ / "s.json", "{\"model\": 1}");
   const RunResult result = run(digits({"--max-loss", "1", "--sensitivity", "s.json", "-o", "o2"}));
   EXPECT_EQ(result.status, 2);
