@@ -184,8 +184,9 @@ void add_mixed_precision_command(CLI::App& program, CommandContext& context) {
   command->footer(
       "Starts from --weight-bits and --act-bits, measures the sensitivity of every layer, and\n"
       "raises what is worth its predicted time: weights 4 -> 8 -> 16 bits, and values 8 -> 16\n"
-      "bits together with the layers at both of their ends. The search evaluates real models; DIR\n"
-      "gets what 'quantize' writes, with every evaluated point in pareto.csv, .json and .svg.\n"
+      "bits together with the layer that computes them and one that reads them. The search\n"
+      "evaluates real models; DIR gets what 'quantize' writes, with every evaluated point in\n"
+      "pareto.csv, .json and .svg.\n"
       "Exit status 1: no widths meet the target; DIR then holds those that come nearest.\n"
       "docs/methods/mixed-precision.md describes the search.\n\n"
       "Examples:\n"
