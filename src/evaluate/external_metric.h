@@ -55,11 +55,10 @@ struct OutputManifest {
                                         const std::filesystem::path& labels, double time_limit_s,
                                         const ProgressSink& progress);
 
-/// The metric of a plug-in, computed in a process of its own (hexquant_metric_worker) under the same
-/// rules as a program's. @throws Error as run_metric_program; Error(kMissingComponent) without the
-/// worker
-[[nodiscard]] double run_plugin_metric(const std::string& file,
-                                       const std::filesystem::path& folder,
+/// The metric of a plug-in, computed in a process of its own (hexquant_metric_worker) under the
+/// same rules as a program's. @throws Error as run_metric_program; Error(kMissingComponent) without
+/// the worker
+[[nodiscard]] double run_plugin_metric(const std::string& file, const std::filesystem::path& folder,
                                        const std::filesystem::path& labels, double time_limit_s,
                                        const ProgressSink& progress);
 

@@ -9,7 +9,16 @@
 
 namespace hexquant::evaluate {
 
-enum class MetricKind { kTop1, kTop5, kCosine, kSqnr, kSpearmanPairs, kPerplexity, kExternal, kPlugin };
+enum class MetricKind {
+  kTop1,
+  kTop5,
+  kCosine,
+  kSqnr,
+  kSpearmanPairs,
+  kPerplexity,
+  kExternal,
+  kPlugin
+};
 
 /// What a model is scored by.
 struct Metric {

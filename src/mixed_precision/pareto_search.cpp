@@ -11,10 +11,13 @@
 namespace hexquant::mixed_precision {
 namespace {
 
-/// Cheaper than nothing: a raise that lowers the cost is worth it whatever it gains.
 constexpr double kSmallestCost = 1e-6;
+/// More than any gain for kSmallestCost.
+constexpr double kWorthOfSaving = 1e15;
 
+/// A raise that lowers the cost is worth it whatever it gains.
 double worth(double gain, double added_cost) {
+  if (added_cost < 0.0) return kWorthOfSaving - added_cost;
   return gain / std::max(added_cost, kSmallestCost);
 }
 
@@ -59,6 +62,7 @@ class Search {
     order_ = rank_units(units_, cost_);
     try_prefix(0);
     try_prefix(order_.size());
+    if (has_budget()) try_prefix(cheapest_beginning());
     if (!options_.max_loss || !meets(0)) {
       bisect();
       spread();
@@ -104,6 +108,13 @@ class Search {
                                  ? "all"
                                  : format("greedy {} of {}", count, order_.size());
     return try_point(name, prefix(count));
+  }
+
+  /// Raises that lower the cost come first in the ranking; usually there are none.
+  [[nodiscard]] std::size_t cheapest_beginning() const {
+    std::size_t count = 0;
+    while (count < order_.size() && cost_(prefix(count + 1)) < cost_(prefix(count))) ++count;
+    return count;
   }
 
   /// The border of the target along the ranking: with a loss, the shortest beginning that meets it;
@@ -242,11 +253,11 @@ std::vector<std::size_t> rank_units(const std::vector<RaisableUnit>& units,
     const double added = cost(raised) - cost_now;
     raised[unit] = false;
     latest[unit] = known_at;
-    queue.push({worth(units[unit].gain, added), unit, known_at});
+    if (units[unit].gain > 0.0 || added < 0.0) {
+      queue.push({worth(units[unit].gain, added), unit, known_at});
+    }
   };
-  for (std::size_t u = 0; u < units.size(); ++u) {
-    if (units[u].gain > 0.0) push(u, 0);
-  }
+  for (std::size_t u = 0; u < units.size(); ++u) push(u, 0);
   std::vector<std::size_t> order;
   while (!queue.empty()) {
     const Entry best = queue.top();
@@ -260,7 +271,7 @@ std::vector<std::size_t> rank_units(const std::vector<RaisableUnit>& units,
     cost_now = cost(raised);
     order.push_back(best.unit);
     for (const std::size_t neighbour : units[best.unit].neighbours) {
-      if (!raised[neighbour] && units[neighbour].gain > 0.0) push(neighbour, order.size());
+      if (!raised[neighbour]) push(neighbour, order.size());
     }
   }
   return order;

@@ -133,6 +133,17 @@ void WidthSpace::add_value_units(const LayerStretch& layer, double damage,
   }
 }
 
+/// Softmax on the HTP, for example: its 8-bit form takes several times as long.
+void WidthSpace::add_faster_layers(std::vector<WidthUnit>& units) const {
+  const double base_us = cost({}).time_us;
+  for (const LayerStretch& layer : sequence_.layers) {
+    WidthUnit unit;
+    unit.unit.name = format("{} a16 alone", layer.node);
+    unit.choice[layer.node] = {0, kWideBits};
+    if (cost(unit.choice).time_us < base_us) units.push_back(std::move(unit));
+  }
+}
+
 std::vector<WidthUnit> WidthSpace::units(const SensitivityTable& table) const {
   std::vector<WidthUnit> units;
   const auto gain_of = [](const SensitivityRow& row, const Candidate& candidate) {
@@ -159,6 +170,7 @@ std::vector<WidthUnit> WidthSpace::units(const SensitivityTable& table) const {
     add_value_units(
         layer, gain_of(*row, {CandidateKind::kActivation, kFloatBits, recipe_.act_bits}), units);
   }
+  if (recipe_.act_bits < kWideBits) add_faster_layers(units);
   find_neighbours(units);
   return units;
 }
