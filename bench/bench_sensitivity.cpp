@@ -1,11 +1,12 @@
 // What the sensitivity of every layer costs, and whether it says what evaluating each model whole
 // says.
 //
-//   bench_sensitivity RECIPE.json [THREADS=2] [CSV]
+//   bench_sensitivity cost|compare RECIPE.json [THREADS=2] [CSV]
 //
 // RECIPE.json is a recipe of quantize (OUT/recipe.json). Every layer is measured with weights and
-// activation at the recipe's widths, by prefix reuse; then each of these candidates is built as a
-// model of its own and run from its inputs. Exit status 1 unless
+// activation at the recipe's widths, by prefix reuse; `compare` then builds each of these
+// candidates as a model of its own and runs it from its inputs (fewer samples will do). Exit status
+// 1 unless
 //   - the SQNR of each pair agrees within 0.1 dB (16-bit rows, whose noise is drawn again,
 //   excepted),
 //   - their rankings by SQNR correlate with Spearman >= 0.98.
@@ -127,7 +128,7 @@ Comparison compare(const pipeline::SensitivityResult& result, const WidthForms& 
   return comparison;
 }
 
-int run(const std::string& path, int threads, const std::string& csv) {
+int run(bool compares, const std::string& path, int threads, const std::string& csv) {
   Recipe recipe;
   pipeline::recipe_from_json(read_json(path), path, recipe);
   recipe.output = ".";
@@ -157,6 +158,8 @@ int run(const std::string& path, int threads, const std::string& csv) {
   const double pass = float_pass_seconds(forms.model.prepared, task.task, threads);
   std::printf("one float pass       %.2f CPU s: %.3f passes a candidate\n", pass,
               cost / pass / static_cast<double>(candidates));
+  std::fflush(stdout);
+  if (!compares) return 0;
   const Comparison comparison = compare(result, forms, task.task, threads);
   const double spearman = evaluate::spearman(comparison.by_reuse, comparison.whole);
   std::printf("each model whole     SQNR differs by at most %.4f dB, Spearman %.5f\n",
@@ -170,12 +173,14 @@ int run(const std::string& path, int threads, const std::string& csv) {
 }  // namespace hexquant
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: bench_sensitivity RECIPE.json [THREADS=2] [CSV]\n");
+  const std::string what = argc > 1 ? argv[1] : "";
+  if (argc < 3 || (what != "cost" && what != "compare")) {
+    std::fprintf(stderr, "usage: bench_sensitivity cost|compare RECIPE.json [THREADS=2] [CSV]\n");
     return 2;
   }
   try {
-    return hexquant::run(argv[1], argc > 2 ? std::atoi(argv[2]) : 2, argc > 3 ? argv[3] : "");
+    return hexquant::run(what == "compare", argv[2], argc > 3 ? std::atoi(argv[3]) : 2,
+                         argc > 4 ? argv[4] : "");
   } catch (const hexquant::Error& error) {
     std::fprintf(stderr, "bench_sensitivity: %s\n", error.what());
     return 2;
