@@ -58,17 +58,19 @@ def cases(assets):
     yield Case("efficientnet_lite0", "all weights in 4 bits, values in 8 (W4A8)", "0.5",
                ["--data", data / "imagenet_val", *prep("efficientnet_lite0"), "--weight-bits",
                 "4:all", "--evaluate", "--labels", data / "imagenet_val" / "labels.csv"],
-               ["--max-raised-weights", "0.5"])
+               ["--max-raised-weights", "0.5", "--max-evaluations", "12"])
     yield Case("cifar10_mobilenetv2_224", "one scale for each weight tensor; ranges of channels "
                "differ by a factor of millions", "1",
                ["--data", cifar / "train_images.npy", "--samples", "64", "--granularity", "tensor",
-                *prep("cifar10_mobilenetv2_224"), "--evaluate", "500", "--eval-data",
-                cifar / "test_images.npy", "--labels", cifar / "test_labels.npy"], [])
+                *prep("cifar10_mobilenetv2_224"), "--evaluate", "400", "--eval-data",
+                cifar / "test_images.npy", "--labels", cifar / "test_labels.npy"],
+               ["--max-evaluations", "12"])
     yield Case("minilm_l6_s64", "a transformer with 8-bit values: outliers in its residual stream",
                "0.3",
-               ["--data", pairs / "sentence_a.npz", "--samples", "128", "--evaluate", "300",
+               ["--data", pairs / "sentence_a.npz", "--samples", "64", "--evaluate", "200",
                 "--eval-data", pairs / "sentence_a.npz", "--data-b", pairs / "sentence_b.npz",
-                "--labels", pairs / "scores.npy", "--metric", "spearman-pairs"], [])
+                "--labels", pairs / "scores.npy", "--metric", "spearman-pairs"],
+               ["--max-evaluations", "16"])
 
 
 def run(program, *arguments, statuses=(0,)):

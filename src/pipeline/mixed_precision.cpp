@@ -34,6 +34,10 @@ using mixed_precision::SensitivityRow;
 /// 16 bits for weights and activations of a layer: as far as the target takes them.
 constexpr LayerWidths kAllWide = {16, 16};
 
+/// Samples of the sensitivity that a search starts from: it ranks by noise, which few samples tell;
+/// the metric, which needs more, is measured on whole models.
+constexpr std::int64_t kRankingSamples = 64;
+
 /// Added to the cost of what must not be chosen.
 constexpr double kForbiddenUs = 1e9;
 
@@ -101,6 +105,10 @@ class Chooser {
     options.blocks = false;
     options.journal = in_output("sensitivity.journal");
     options.time_limit_s = options_.time_limit_s;
+    // A program or plug-in may count on an output for every label.
+    const std::string& metric = recipe_.evaluation.metric;
+    const bool is_external = !metric.empty() && evaluate::parse_metric(metric).is_external();
+    if (options_.rule == WidthRule::kSearch && !is_external) options.max_samples = kRankingSamples;
     SensitivityResult measured = measure_sensitivity(recipe_, options, threads_, progress_);
     result_.sensitivity = std::move(measured.table);
     result_.findings.insert(result_.findings.end(), measured.findings.begin(),

@@ -54,6 +54,15 @@ TEST_F(MixedPrecisionTest, SearchesWidthsForALoss) {
   EXPECT_EQ(read_file(folder_ / "out" / "pareto.csv"), csv);
 }
 
+TEST_F(MixedPrecisionTest, RanksOverFewSamplesAndScoresOverAll) {
+  const RunResult result =
+      run(digits({"--metric", "sqnr", "--evaluate", "--eval-data", example("test_images.npy"),
+                  "--max-loss", "1", "--max-evaluations", "2", "-o", "out", "--json", "m.json"}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(read_json(folder_ / "out" / "sensitivity.json")["samples"], 64);
+  EXPECT_GT(json()["final"]["samples"].get<int>(), 64);
+}
+
 TEST_F(MixedPrecisionTest, KeepsToTheShareOfRaisedWeights) {
   const RunResult result =
       run(digits({"--weight-bits", "4:all", "--metric", "sqnr", "--evaluate", "16", "--max-loss",
