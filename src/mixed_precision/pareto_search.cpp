@@ -1,7 +1,7 @@
 #include "mixed_precision/pareto_search.h"
 
 #include <algorithm>
-#include <cmath>
+#include <numeric>
 #include <queue>
 #include <utility>
 
@@ -206,15 +206,35 @@ class Search {
 }  // namespace
 
 std::vector<double> believed_losses(const std::vector<SearchPoint>& points) {
-  std::vector<double> losses;
-  for (const SearchPoint& point : points) {
-    double loss = point.evaluated.loss;
-    for (const SearchPoint& other : points) {
-      if (other.evaluated.sqnr_db > point.evaluated.sqnr_db) {
-        loss = std::max(loss, other.evaluated.loss);
-      }
+  std::vector<std::size_t> cleanest_first(points.size());
+  std::iota(cleanest_first.begin(), cleanest_first.end(), std::size_t{0});
+  std::stable_sort(cleanest_first.begin(), cleanest_first.end(), [&](std::size_t a, std::size_t b) {
+    const Evaluated& one = points[a].evaluated;
+    const Evaluated& other = points[b].evaluated;
+    // Of equal noise nothing can be said: such points stay as they are.
+    return one.sqnr_db != other.sqnr_db ? one.sqnr_db > other.sqnr_db : one.loss < other.loss;
+  });
+  // Neighbours whose means fall are pooled until the means rise with the noise.
+  struct Pool {
+    double sum;
+    std::size_t count;
+    [[nodiscard]] double mean() const { return sum / static_cast<double>(count); }
+  };
+  std::vector<Pool> pools;
+  for (const std::size_t point : cleanest_first) {
+    pools.push_back({points[point].evaluated.loss, 1});
+    while (pools.size() > 1 && pools[pools.size() - 2].mean() > pools.back().mean()) {
+      pools[pools.size() - 2].sum += pools.back().sum;
+      pools[pools.size() - 2].count += pools.back().count;
+      pools.pop_back();
     }
-    losses.push_back(loss);
+  }
+  std::vector<double> losses(points.size());
+  auto next = cleanest_first.begin();
+  for (const Pool& pool : pools) {
+    for (std::size_t i = 0; i < pool.count; ++i, ++next) {
+      losses[*next] = std::max(points[*next].evaluated.loss, pool.mean());
+    }
   }
   return losses;
 }

@@ -60,9 +60,10 @@ struct SearchResult {
 [[nodiscard]] std::vector<std::size_t> rank_units(const std::vector<RaisableUnit>& units,
                                                   const CostFunction& cost);
 
-/// Loss of each point as it is believed: at least that of every point with less noise. A metric
-/// over a few hundred samples has luck in it, and a search finds luck: a noisier model that scores
-/// better than a cleaner one does so by chance.
+/// Loss of each point as it is believed: at least what an isotonic regression over all points says,
+/// in which loss never falls as the noise grows (pool adjacent violators, Barlow et al. 1972). A
+/// metric over a few hundred samples has luck in it, and a search finds luck: a noisier model that
+/// scores better than a cleaner one does so by chance, and the truth lies between the two.
 [[nodiscard]] std::vector<double> believed_losses(const std::vector<SearchPoint>& points);
 
 /// The point to take: with a loss, the cheapest one that meets the target; else the best that is

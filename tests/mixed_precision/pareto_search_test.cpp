@@ -139,9 +139,13 @@ TEST(BelievedLosses, ANoisierModelIsNoBetterThanACleanerOne) {
     one.evaluated = {0.0, loss, sqnr_db};
     return one;
   };
+  // By falling SQNR 0.5, 3, 1, 0.5: the last three are pooled to 1.5, above what two of them say.
   EXPECT_THAT(
-      believed_losses({point(1.0, 5.0), point(3.0, 9.0), point(0.5, 20.0), point(0.1, 1.0)}),
-      ElementsAre(3.0, 3.0, 0.5, 3.0));
+      believed_losses({point(1.0, 5.0), point(3.0, 9.0), point(0.5, 20.0), point(0.5, 1.0)}),
+      ElementsAre(1.5, 3.0, 0.5, 1.5));
+  // Two that only just stand in the wrong order do not condemn the noisier one.
+  EXPECT_THAT(believed_losses({point(0.4, 9.0), point(0.2, 8.0), point(0.9, 3.0)}),
+              ElementsAre(0.4, testing::DoubleEq(0.3), 0.9));
 }
 
 TEST(SearchWidths, DoesNotBelieveInLuck) {
