@@ -11,7 +11,7 @@
 ///   hexquant_metric_abi()                      is it of this version?
 ///   hexquant_metric_begin(labels, items)       once
 ///   hexquant_metric_add(state, i, outputs, n)  for each item i = 0 ... items - 1 of the data
-///   hexquant_metric_end(state, &value)         once; frees the state
+///   hexquant_metric_end(state, &value)         once, also after a failing add; frees the state
 ///
 ///   extern "C" std::int32_t hexquant_metric_abi() { return hexquant::metric_plugin::kAbiVersion; }
 ///

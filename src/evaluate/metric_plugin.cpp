@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/format.h"
@@ -36,6 +37,14 @@ class Plugin {
     end_ = function<metric_plugin::EndFunction>("hexquant_metric_end");
   }
 
+  /// After a failure the state is freed all the same.
+  ~Plugin() {
+    double ignored = 0.0;
+    if (state_ != nullptr) (void)end_(state_, &ignored);
+  }
+  Plugin(const Plugin&) = delete;
+  Plugin& operator=(const Plugin&) = delete;
+
   void begin(const std::string& labels, std::int64_t items) {
     state_ = begin_(labels.c_str(), items);
     if (state_ == nullptr) fail_in("hexquant_metric_begin");
@@ -55,7 +64,7 @@ class Plugin {
 
   double end() {
     double value = std::numeric_limits<double>::quiet_NaN();
-    if (end_(state_, &value) != 0) fail_in("hexquant_metric_end");
+    if (end_(std::exchange(state_, nullptr), &value) != 0) fail_in("hexquant_metric_end");
     if (std::isfinite(value)) return value;
     throw Error(ErrorCode::kInvalidData,
                 format("hexquant_metric_end gave {}, expected a finite number", value));
