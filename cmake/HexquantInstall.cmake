@@ -33,8 +33,9 @@ install(TARGETS hexquant_app RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 if(HEXQUANT_INSTALL_CONVERTER_SCRIPT)
   install(PROGRAMS scripts/qnn-onnx-converter DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
-set_target_properties(hexquant_htp_worker PROPERTIES INSTALL_RPATH "${hexquant_ort_folder}")
-install(TARGETS hexquant_htp_worker
+set_target_properties(hexquant_htp_worker hexquant_metric_worker PROPERTIES
+  INSTALL_RPATH "${hexquant_ort_folder}")
+install(TARGETS hexquant_htp_worker hexquant_metric_worker
   RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/hexquant)
 install(DIRECTORY include/hexquant DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 set(hexquant_package ${CMAKE_INSTALL_LIBDIR}/cmake/hexquant)

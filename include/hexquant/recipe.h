@@ -32,8 +32,8 @@ struct EvaluationRecipe {
   bool enabled = false;
   DataRecipe data = DataRecipe::all_samples();  ///< no sources: the calibration data
   std::string labels;  ///< .npy, labels.csv or text; may be empty when the data carries labels
-  /// top1 | top5 | cosine | sqnr | spearman-pairs | perplexity | exec:PROGRAM; empty = top1 when
-  /// labels are known, else sqnr
+  /// top1 | top5 | cosine | sqnr | spearman-pairs | perplexity | exec:PROGRAM | so:FILE; empty =
+  /// top1 when labels are known, else sqnr
   std::string metric;
   std::string data_b;   ///< second element of each pair (spearman-pairs)
   std::string lengths;  ///< valid length of each row (perplexity)

@@ -132,7 +132,7 @@ class Evaluation {
   }
 
   void open_folders() {
-    if (task_.metric.kind != MetricKind::kExternal) return;
+    if (!task_.metric.is_external()) return;
     scratch_ = std::make_unique<ScratchDirectory>();
     const auto outputs = names_of(models_.front().session->outputs());
     for (std::size_t m = 0; m < models_.size(); ++m) {
@@ -247,10 +247,9 @@ class Evaluation {
     const double elements = task_.metric.kind == MetricKind::kSpearmanPairs ? 2.0 : 1.0;
     result.ms_per_sample = 1e3 * seconds / (elements * static_cast<double>(task_.samples()));
     result.metrics = total_score(task_, samples_of(model));
-    if (task_.metric.kind == MetricKind::kExternal) {
-      result.metrics["exec"] = run_metric_program(task_.metric.program, folders_[model].path(),
-                                                  task_.labels_file, task_.time_limit_s, progress_);
-      result.metrics["value"] = result.metrics["exec"];
+    if (task_.metric.is_external()) {
+      result.metrics["value"] = run_external_metric(task_, folders_[model].path(), progress_);
+      result.metrics["exec"] = result.metrics["value"];
     } else if (!task_.metric.needs_reference()) {
       result.metrics["value"] = result.metrics.at(task_.metric.name());
     }

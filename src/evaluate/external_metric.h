@@ -5,11 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "evaluate/task.h"
 #include "hexquant/progress.h"
 #include "hexquant/tensor.h"
 
-// The metric of an external program ("exec:PROGRAM"): models write their outputs to files, the
-// program reads them and prints a number. docs/methods/metrics.md describes the protocol.
+// The metric of an external program ("exec:PROGRAM") or plug-in ("so:FILE"): models write their
+// outputs to files, a process reads them and prints a number. docs/methods/metrics.md describes the
+// protocol.
 namespace hexquant::evaluate {
 
 /// Outputs of one model on disk:
@@ -30,6 +32,17 @@ class OutputFolder {
   std::filesystem::path folder_;
 };
 
+/// What OutputFolder wrote.
+struct OutputManifest {
+  std::vector<std::string> outputs;  ///< names
+  std::int64_t files = 0;            ///< of each output
+};
+/// @throws Error(kIo), Error(kInvalidData) naming the file and key
+[[nodiscard]] OutputManifest read_output_manifest(const std::filesystem::path& folder);
+/// File of one output for one item.
+[[nodiscard]] std::filesystem::path output_file(const std::filesystem::path& folder,
+                                                std::size_t output, std::int64_t item);
+
 /// Runs `PROGRAM FOLDER [LABELS]` through /bin/sh and reads the last line it prints as a number.
 ///
 /// The program's standard input is empty; its standard error is kept for messages. When it takes
@@ -41,5 +54,21 @@ class OutputFolder {
                                         const std::filesystem::path& folder,
                                         const std::filesystem::path& labels, double time_limit_s,
                                         const ProgressSink& progress);
+
+/// The metric of a plug-in, computed in a process of its own (hexquant_metric_worker) under the
+/// same rules as a program's. @throws Error as run_metric_program; Error(kMissingComponent) without
+/// the worker
+[[nodiscard]] double run_plugin_metric(const std::string& file, const std::filesystem::path& folder,
+                                       const std::filesystem::path& labels, double time_limit_s,
+                                       const ProgressSink& progress);
+
+/// Loads a plug-in once, in a process of its own, before anything is scored with it.
+/// @throws Error(kInvalidArgument) naming the file and what is wrong with it
+void check_plugin_metric(const std::string& file, double time_limit_s,
+                         const ProgressSink& progress);
+
+/// The metric of the task's program or plug-in. @pre task.metric.is_external()
+[[nodiscard]] double run_external_metric(const Task& task, const std::filesystem::path& folder,
+                                         const ProgressSink& progress);
 
 }  // namespace hexquant::evaluate

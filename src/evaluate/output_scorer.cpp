@@ -89,7 +89,7 @@ const std::vector<Tensor>& OutputScorer::reference_outputs(std::int64_t run) con
 
 std::unique_ptr<OutputScorer::Sheet> OutputScorer::open(const std::string& name) const {
   std::unique_ptr<Sheet> sheet(new Sheet(name, runs_));
-  if (task_.metric.kind == MetricKind::kExternal) {
+  if (task_.metric.is_external()) {
     sheet->folder_ = std::make_unique<Sheet::Folder>(name, names_of(outputs_), task_);
   }
   return sheet;
@@ -140,9 +140,8 @@ ModelScore OutputScorer::total(const Sheet& sheet, ProgressSink& progress) const
   }
   result.metrics = total_score(task_, samples);
   if (sheet.folder_) {
-    result.metrics["exec"] = run_metric_program(task_.metric.program, sheet.folder_->files.path(),
-                                                task_.labels_file, task_.time_limit_s, progress);
-    result.metrics["value"] = result.metrics["exec"];
+    result.metrics["value"] = run_external_metric(task_, sheet.folder_->files.path(), progress);
+    result.metrics["exec"] = result.metrics["value"];
   } else if (!task_.metric.needs_reference()) {
     result.metrics["value"] = result.metrics.at(task_.metric.name());
   }

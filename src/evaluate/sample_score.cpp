@@ -141,15 +141,14 @@ std::vector<SampleScore> score_item(const Task& task, std::int64_t item, const d
 
 RowAgreement compare_rows(const Task& task, std::int64_t item, const data::Sample& feeds,
                           const TaskRows& reference, const TaskRows& other) {
-  const MetricKind kind = task.metric.kind;
-  if (kind == MetricKind::kSpearmanPairs || kind == MetricKind::kExternal) return {};
+  if (task.metric.kind == MetricKind::kSpearmanPairs || task.metric.is_external()) return {};
   if (reference.values.shape() != other.values.shape()) {
     throw Error(ErrorCode::kInvalidModel,
                 format("scored output has shape {}, the reference's has {}",
                        shape_text(other.values.shape()), shape_text(reference.values.shape())));
   }
   std::vector<std::int64_t> rows(static_cast<std::size_t>(reference.samples), 1);
-  if (kind == MetricKind::kPerplexity) {
+  if (task.metric.kind == MetricKind::kPerplexity) {
     const auto tokens = token_rows(task, item, feeds, reference.rows_per_sample);
     for (std::size_t r = 0; r < rows.size(); ++r) rows[r] = tokens[r].predictions;
   }

@@ -10,7 +10,11 @@
 namespace hexquant::evaluate {
 namespace {
 
-constexpr const char* kExternalPrefix = "exec:";
+/// What stands before the program or file of an external metric.
+constexpr std::array<std::pair<MetricKind, const char*>, 2> kPrefixes = {{
+    {MetricKind::kExternal, "exec:"},
+    {MetricKind::kPlugin, "so:"},
+}};
 
 constexpr std::array<std::pair<MetricKind, const char*>, 6> kNames = {{
     {MetricKind::kTop1, "top1"},
@@ -54,20 +58,25 @@ std::string Metric::name() const {
   for (const auto& [known, text] : kNames) {
     if (known == kind) return text;
   }
-  return kExternalPrefix + program;
+  for (const auto& [known, prefix] : kPrefixes) {
+    if (known == kind) return prefix + program;
+  }
+  return program;
 }
 
 Metric parse_metric(const std::string& text) {
   for (const auto& [kind, name] : kNames) {
     if (text == name) return {.kind = kind, .program = {}};
   }
-  const std::string prefix = kExternalPrefix;
-  if (text.starts_with(prefix) && text.size() > prefix.size()) {
-    return {.kind = MetricKind::kExternal, .program = text.substr(prefix.size())};
+  for (const auto& [kind, name] : kPrefixes) {
+    const std::string prefix = name;
+    if (text.starts_with(prefix) && text.size() > prefix.size()) {
+      return {.kind = kind, .program = text.substr(prefix.size())};
+    }
   }
   throw Error(ErrorCode::kInvalidArgument,
               format("unknown metric '{}': expected top1, top5, cosine, sqnr, spearman-pairs, "
-                     "perplexity or exec:PROGRAM",
+                     "perplexity, exec:PROGRAM or so:FILE",
                      text));
 }
 
@@ -81,9 +90,9 @@ void check_task(const Task& task) {
   if (!task.labels.empty()) check_count("labels", task.labels.size(), samples);
   if (task.metric.kind == MetricKind::kSpearmanPairs) check_pairs(task);
   if (!task.lengths.empty()) check_count("lengths", task.lengths.size(), samples);
-  if (task.metric.kind == MetricKind::kExternal && !(task.time_limit_s > 0.0)) {
+  if (task.metric.is_external() && !(task.time_limit_s > 0.0)) {
     throw Error(ErrorCode::kInvalidArgument,
-                format("time limit {} s of the metric program must be above 0", task.time_limit_s));
+                format("time limit {} s of the metric must be above 0", task.time_limit_s));
   }
 }
 

@@ -9,14 +9,23 @@
 
 namespace hexquant::evaluate {
 
-enum class MetricKind { kTop1, kTop5, kCosine, kSqnr, kSpearmanPairs, kPerplexity, kExternal };
+enum class MetricKind {
+  kTop1,
+  kTop5,
+  kCosine,
+  kSqnr,
+  kSpearmanPairs,
+  kPerplexity,
+  kExternal,
+  kPlugin
+};
 
 /// What a model is scored by.
 struct Metric {
   MetricKind kind = MetricKind::kSqnr;
-  std::string program;  ///< kExternal: command line, run by the shell
+  std::string program;  ///< kExternal: command line, run by the shell; kPlugin: shared object
 
-  /// "top1", "spearman-pairs", "exec:PROGRAM", ...: the form that parse_metric reads.
+  /// "top1", "spearman-pairs", "exec:PROGRAM", "so:FILE", ...: the form that parse_metric reads.
   [[nodiscard]] std::string name() const;
   /// False for perplexity only.
   [[nodiscard]] bool higher_is_better() const noexcept { return kind != MetricKind::kPerplexity; }
@@ -24,13 +33,18 @@ struct Metric {
   [[nodiscard]] bool needs_reference() const noexcept {
     return kind == MetricKind::kCosine || kind == MetricKind::kSqnr;
   }
+  /// True when another process computes it from the outputs of all samples (exec:, so:).
+  [[nodiscard]] bool is_external() const noexcept {
+    return kind == MetricKind::kExternal || kind == MetricKind::kPlugin;
+  }
   /// True when every sample is right or wrong (top1, top5).
   [[nodiscard]] bool is_rate() const noexcept {
     return kind == MetricKind::kTop1 || kind == MetricKind::kTop5;
   }
 };
 
-/// @param text  top1 | top5 | cosine | sqnr | spearman-pairs | perplexity | exec:PROGRAM
+/// @param text  top1 | top5 | cosine | sqnr | spearman-pairs | perplexity | exec:PROGRAM |
+///              so:FILE
 /// @throws Error(kInvalidArgument) listing these
 [[nodiscard]] Metric parse_metric(const std::string& text);
 
@@ -47,8 +61,8 @@ struct Task {
   /// row a sample ([N, C]), or positions by tokens for perplexity ([N, S, V]); else the first.
   std::string output;
   std::string token_input;            ///< perplexity: input that holds the tokens
-  std::filesystem::path labels_file;  ///< exec: handed to the program as it is; may be empty
-  double time_limit_s = 600.0;        ///< exec: for each run of the program
+  std::filesystem::path labels_file;  ///< exec, so: handed on as it is; may be empty
+  double time_limit_s = 600.0;        ///< exec, so: for each model
 
   [[nodiscard]] std::int64_t samples() const { return data->size() * data->batch_size(); }
   [[nodiscard]] bool scores_labels() const noexcept {

@@ -1,7 +1,7 @@
 #include "mixed_precision/pareto_search.h"
 
 #include <algorithm>
-#include <cmath>
+#include <numeric>
 #include <queue>
 #include <utility>
 
@@ -11,10 +11,13 @@
 namespace hexquant::mixed_precision {
 namespace {
 
-/// Cheaper than nothing: a raise that lowers the cost is worth it whatever it gains.
 constexpr double kSmallestCost = 1e-6;
+/// More than any gain for kSmallestCost.
+constexpr double kWorthOfSaving = 1e15;
 
+/// A raise that lowers the cost is worth it whatever it gains.
 double worth(double gain, double added_cost) {
+  if (added_cost < 0.0) return kWorthOfSaving - added_cost;
   return gain / std::max(added_cost, kSmallestCost);
 }
 
@@ -59,6 +62,7 @@ class Search {
     order_ = rank_units(units_, cost_);
     try_prefix(0);
     try_prefix(order_.size());
+    if (has_budget()) try_prefix(cheapest_beginning());
     if (!options_.max_loss || !meets(0)) {
       bisect();
       spread();
@@ -104,6 +108,13 @@ class Search {
                                  ? "all"
                                  : format("greedy {} of {}", count, order_.size());
     return try_point(name, prefix(count));
+  }
+
+  /// Raises that lower the cost come first in the ranking; usually there are none.
+  [[nodiscard]] std::size_t cheapest_beginning() const {
+    std::size_t count = 0;
+    while (count < order_.size() && cost_(prefix(count + 1)) < cost_(prefix(count))) ++count;
+    return count;
   }
 
   /// The border of the target along the ranking: with a loss, the shortest beginning that meets it;
@@ -195,15 +206,35 @@ class Search {
 }  // namespace
 
 std::vector<double> believed_losses(const std::vector<SearchPoint>& points) {
-  std::vector<double> losses;
-  for (const SearchPoint& point : points) {
-    double loss = point.evaluated.loss;
-    for (const SearchPoint& other : points) {
-      if (other.evaluated.sqnr_db > point.evaluated.sqnr_db) {
-        loss = std::max(loss, other.evaluated.loss);
-      }
+  std::vector<std::size_t> cleanest_first(points.size());
+  std::iota(cleanest_first.begin(), cleanest_first.end(), std::size_t{0});
+  std::stable_sort(cleanest_first.begin(), cleanest_first.end(), [&](std::size_t a, std::size_t b) {
+    const Evaluated& one = points[a].evaluated;
+    const Evaluated& other = points[b].evaluated;
+    // Of equal noise nothing can be said: such points stay as they are.
+    return one.sqnr_db != other.sqnr_db ? one.sqnr_db > other.sqnr_db : one.loss < other.loss;
+  });
+  // Neighbours whose means fall are pooled until the means rise with the noise.
+  struct Pool {
+    double sum;
+    std::size_t count;
+    [[nodiscard]] double mean() const { return sum / static_cast<double>(count); }
+  };
+  std::vector<Pool> pools;
+  for (const std::size_t point : cleanest_first) {
+    pools.push_back({points[point].evaluated.loss, 1});
+    while (pools.size() > 1 && pools[pools.size() - 2].mean() > pools.back().mean()) {
+      pools[pools.size() - 2].sum += pools.back().sum;
+      pools[pools.size() - 2].count += pools.back().count;
+      pools.pop_back();
     }
-    losses.push_back(loss);
+  }
+  std::vector<double> losses(points.size());
+  auto next = cleanest_first.begin();
+  for (const Pool& pool : pools) {
+    for (std::size_t i = 0; i < pool.count; ++i, ++next) {
+      losses[*next] = std::max(points[*next].evaluated.loss, pool.mean());
+    }
   }
   return losses;
 }
@@ -242,11 +273,11 @@ std::vector<std::size_t> rank_units(const std::vector<RaisableUnit>& units,
     const double added = cost(raised) - cost_now;
     raised[unit] = false;
     latest[unit] = known_at;
-    queue.push({worth(units[unit].gain, added), unit, known_at});
+    if (units[unit].gain > 0.0 || added < 0.0) {
+      queue.push({worth(units[unit].gain, added), unit, known_at});
+    }
   };
-  for (std::size_t u = 0; u < units.size(); ++u) {
-    if (units[u].gain > 0.0) push(u, 0);
-  }
+  for (std::size_t u = 0; u < units.size(); ++u) push(u, 0);
   std::vector<std::size_t> order;
   while (!queue.empty()) {
     const Entry best = queue.top();
@@ -260,7 +291,7 @@ std::vector<std::size_t> rank_units(const std::vector<RaisableUnit>& units,
     cost_now = cost(raised);
     order.push_back(best.unit);
     for (const std::size_t neighbour : units[best.unit].neighbours) {
-      if (!raised[neighbour] && units[neighbour].gain > 0.0) push(neighbour, order.size());
+      if (!raised[neighbour]) push(neighbour, order.size());
     }
   }
   return order;

@@ -54,15 +54,16 @@ struct SearchResult {
 
 /// Units in the order in which they are worth raising: the largest gain for each unit of added
 /// cost first, the cost being that of the model so far with the unit (so that a unit beside raised
-/// ones, which takes a conversion away instead of adding one, comes early). Units without gain are
-/// left out. Costs are asked for lazily: a unit's ratio is computed again when it is the best, and
-/// when a neighbour was raised.
+/// ones, which takes a conversion away instead of adding one, comes early). Units that lower the
+/// cost come before all others; units that neither gain nor save are left out. Costs are asked for
+/// lazily: a unit's ratio is computed again when it is the best, and when a neighbour was raised.
 [[nodiscard]] std::vector<std::size_t> rank_units(const std::vector<RaisableUnit>& units,
                                                   const CostFunction& cost);
 
-/// Loss of each point as it is believed: at least that of every point with less noise. A metric
-/// over a few hundred samples has luck in it, and a search finds luck: a noisier model that scores
-/// better than a cleaner one does so by chance.
+/// Loss of each point as it is believed: at least what an isotonic regression over all points says,
+/// in which loss never falls as the noise grows (pool adjacent violators, Barlow et al. 1972). A
+/// metric over a few hundred samples has luck in it, and a search finds luck: a noisier model that
+/// scores better than a cleaner one does so by chance, and the truth lies between the two.
 [[nodiscard]] std::vector<double> believed_losses(const std::vector<SearchPoint>& points);
 
 /// The point to take: with a loss, the cheapest one that meets the target; else the best that is
@@ -76,9 +77,10 @@ struct Choice {
 
 /// Searches the widths. Losses are believed ones (believed_losses).
 ///
-/// 1. Units are ranked (rank_units). Nothing raised, everything raised and points between them are
-///    evaluated: by bisection the shortest beginning of the ranking that meets the target (with
-///    max_cost: the longest that is cheap enough), else evenly spread.
+/// 1. Units are ranked (rank_units). Nothing raised, everything raised, what lowers the cost
+/// raised,
+///    and points between them are evaluated: by bisection the shortest beginning of the ranking
+///    that meets the target (with max_cost: the longest that is cheap enough), else evenly spread.
 /// 2. Local exchange: raises of the best point that do not help are taken back, those of the least
 ///    gain for their cost first, several at a time, each step evaluated.
 ///

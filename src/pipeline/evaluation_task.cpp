@@ -6,6 +6,7 @@
 #include "core/format.h"
 #include "data/npy.h"
 #include "data/selection.h"
+#include "evaluate/external_metric.h"
 #include "hexquant/error.h"
 #include "pipeline/quantize_options.h"
 #include "pipeline/quantize_pipeline.h"
@@ -133,7 +134,7 @@ EvaluationTask open_evaluation(const EvaluationRecipe& evaluation, const DataRec
         task.lengths = select_values(evaluation.lengths,
                                      to_int64s(data::read_npy(evaluation.lengths)), selection);
       }
-    } else if (task.metric.kind != evaluate::MetricKind::kExternal) {
+    } else if (!task.metric.is_external()) {
       if (!evaluation.labels.empty() || task.metric.is_rate()) {
         task.labels = data::read_labels(evaluation.labels, selection.options);
       }
@@ -142,6 +143,9 @@ EvaluationTask open_evaluation(const EvaluationRecipe& evaluation, const DataRec
   result.data = std::move(selection.data);
   task.data = result.data.get();
   evaluate::check_task(task);
+  if (task.metric.kind == evaluate::MetricKind::kPlugin) {
+    evaluate::check_plugin_metric(task.metric.program, task.time_limit_s, silent_progress());
+  }
   return result;
 }
 

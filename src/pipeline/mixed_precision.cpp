@@ -17,6 +17,7 @@
 #include "pipeline/recipe_json.h"
 #include "pipeline/sensitivity.h"
 #include "pipeline/weight_noise.h"
+#include "target/target.h"
 
 namespace hexquant::pipeline {
 namespace {
@@ -32,6 +33,10 @@ using mixed_precision::SensitivityRow;
 
 /// 16 bits for weights and activations of a layer: as far as the target takes them.
 constexpr LayerWidths kAllWide = {16, 16};
+
+/// Samples of the sensitivity that a search starts from: it ranks by noise, which few samples tell;
+/// the metric, which needs more, is measured on whole models.
+constexpr std::int64_t kRankingSamples = 64;
 
 /// Added to the cost of what must not be chosen.
 constexpr double kForbiddenUs = 1e9;
@@ -63,6 +68,7 @@ class Chooser {
                   format("--int16-ratio {}: expected 0 to 1", options_.int16_ratio));
     }
     (void)resolve_recipe(recipe_, threads);  // everything named in it is there
+    if (options_.estimate) result_.findings = check_estimates(recipe_.soc);
   }
 
   MixedPrecisionResult run() {
@@ -78,6 +84,8 @@ class Chooser {
       evaluate_rule();
     }
     result_.front = mixed_precision::pareto_front(plain_points());
+    if (options_.estimate && target::load_target(recipe_.soc).soc.vendor_estimates)
+      ask_about_points();
     write_final();
     return std::move(result_);
   }
@@ -97,9 +105,14 @@ class Chooser {
     options.blocks = false;
     options.journal = in_output("sensitivity.journal");
     options.time_limit_s = options_.time_limit_s;
+    // A program or plug-in may count on an output for every label.
+    const std::string& metric = recipe_.evaluation.metric;
+    const bool is_external = !metric.empty() && evaluate::parse_metric(metric).is_external();
+    if (options_.rule == WidthRule::kSearch && !is_external) options.max_samples = kRankingSamples;
     SensitivityResult measured = measure_sensitivity(recipe_, options, threads_, progress_);
     result_.sensitivity = std::move(measured.table);
-    result_.findings = std::move(measured.findings);
+    result_.findings.insert(result_.findings.end(), measured.findings.begin(),
+                            measured.findings.end());
   }
 
   void open_task() {
@@ -148,6 +161,23 @@ class Chooser {
 
   void add_point(const std::string& name, const WidthChoice& choice) {
     result_.points.push_back({name, choice, space_->cost(choice), evaluate(choice)});
+  }
+
+  /// The vendor's estimate of every point; known ones come from the journal.
+  void ask_about_points() {
+    ProgressStage stage(progress_, "estimate", std::ssize(result_.points));
+    for (MixedPoint& point : result_.points) {
+      const std::string key = format("estimate {}", join(layer_bits_of(point.choice), " "));
+      if (const Json* known = journal_->find(key)) {
+        const std::string origin = in_output("pareto.journal").string();
+        point.vendor = vendor_view_from_json(JsonCursor(*known, origin));
+      } else {
+        point.vendor = ask_vendor(space_->quantized(point.choice), recipe_.soc,
+                                  recipe_.input_shapes, progress_);
+        journal_->append(key, to_json(*point.vendor));
+      }
+      stage.step();
+    }
   }
 
   [[nodiscard]] mixed_precision::SearchOptions search_options() const {

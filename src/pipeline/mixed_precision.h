@@ -12,6 +12,7 @@
 #include "hexquant/recipe.h"
 #include "mixed_precision/pareto_search.h"
 #include "mixed_precision/sensitivity_table.h"
+#include "pipeline/vendor_view.h"
 #include "pipeline/width_space.h"
 #include "report/report.h"
 
@@ -35,6 +36,7 @@ struct MixedPrecisionOptions {
   int max_evaluations = 24;           ///< kSearch: models really evaluated
   std::filesystem::path sensitivity;  ///< table made before; empty = measured now
   double time_limit_s = 600.0;        ///< of each run of a metric program
+  bool estimate = false;              ///< ask the vendor's simulator about every point
   /// Where the result is written; empty = recipe.output, which holds the journals in any case.
   std::filesystem::path folder;
 };
@@ -45,6 +47,7 @@ struct MixedPoint {
   WidthChoice choice;
   WidthCost cost;
   mixed_precision::Evaluated evaluated;
+  std::optional<VendorView> vendor = std::nullopt;  ///< with MixedPrecisionOptions::estimate
 };
 
 struct MixedPrecisionResult {
@@ -68,7 +71,8 @@ struct MixedPrecisionResult {
 /// final model is verified as quantize() does. recipe.output holds what quantize() writes, with the
 /// widths as layer_bits in recipe.json, and sensitivity.json, pareto.json, pareto.csv, pareto.svg.
 /// Finished work is kept there in journals, so that an interrupted run goes on.
-/// @throws Error as quantize() and measure_sensitivity()
+/// @throws Error as quantize() and measure_sensitivity(); with `estimate` Error(kMissingComponent)
+/// before any work when the vendor's package is not installed
 [[nodiscard]] MixedPrecisionResult choose_widths(const Recipe& recipe,
                                                  const MixedPrecisionOptions& options, int threads,
                                                  ProgressSink& progress);

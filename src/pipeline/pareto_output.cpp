@@ -24,6 +24,7 @@ Json point_json(const MixedPoint& point, bool on_front) {
           {"loss", number(point.evaluated.loss)},
           {"sqnr_db", number(point.evaluated.sqnr_db)},
           {"on_front", on_front},
+          {"vendor", point.vendor ? to_json(*point.vendor) : Json(nullptr)},
           {"layer_bits", layer_bits_of(point.choice)}};
 }
 
@@ -99,14 +100,18 @@ Json to_json(const MixedPrecisionResult& result) {
 std::string pareto_csv(const MixedPrecisionResult& result) {
   std::string csv =
       "name,predicted_us,lower_us,upper_us,ddr_bytes,converts,raised_weight_share,metric,loss,"
-      "sqnr_db,on_front,chosen\n";
+      "sqnr_db,on_front,chosen,vendor_us,vendor_nodes_elsewhere\n";
   for (std::size_t i = 0; i < result.points.size(); ++i) {
     const MixedPoint& point = result.points[i];
-    csv += format("{},{:.3f},{:.3f},{:.3f},{},{},{:.6f},{:.6f},{:.6f},{:.3f},{},{}\n", point.name,
-                  point.cost.time_us, point.cost.lower_us, point.cost.upper_us,
+    const bool has_time = point.vendor && point.vendor->time_us;
+    const bool was_compiled = point.vendor && point.vendor->failure.empty();
+    csv += format("{},{:.3f},{:.3f},{:.3f},{},{},{:.6f},{:.6f},{:.6f},{:.3f},{},{},{},{}\n",
+                  point.name, point.cost.time_us, point.cost.lower_us, point.cost.upper_us,
                   point.cost.ddr_bytes, point.cost.converts, point.cost.raised_weight_share,
                   point.evaluated.metric, point.evaluated.loss, point.evaluated.sqnr_db,
-                  on_front(result, i) ? 1 : 0, i == result.chosen ? 1 : 0);
+                  on_front(result, i) ? 1 : 0, i == result.chosen ? 1 : 0,
+                  has_time ? format("{:.3f}", point.vendor->time_us->value) : "",
+                  was_compiled ? format("{}", point.vendor->nodes_elsewhere) : "");
   }
   return csv;
 }

@@ -142,6 +142,10 @@ class Analysis {
     EvaluationRecipe evaluation = recipe_.evaluation;
     evaluation.enabled = true;
     if (evaluation.data.sources.empty()) evaluation.data = recipe_.data;
+    std::int64_t& samples = evaluation.data.samples;
+    if (options_.max_samples > 0 && (samples == 0 || samples > options_.max_samples)) {
+      samples = options_.max_samples;
+    }
     task_ = open_evaluation(evaluation, recipe_.data, recipe_.seed, forms_.model.original,
                             result_.findings);
     task_.task.output = options_.score_output;

@@ -25,6 +25,7 @@ struct SensitivityOptions {
   std::filesystem::path journal;  ///< keeps finished rows; empty = none
   std::string score_output;       ///< output that is scored; empty = the first that fits
   double time_limit_s = 600.0;    ///< of each run of a metric program
+  std::int64_t max_samples = 0;   ///< scored at most, the first ones; 0 = all
 };
 
 struct SensitivityResult {

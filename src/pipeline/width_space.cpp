@@ -88,9 +88,9 @@ WidthSpace::WidthSpace(const Recipe& recipe, int threads, ProgressSink& progress
   (void)passes::infer_shapes(fixed_, {});
 }
 
-/// The layer and those that read its result, behind whatever only moves it.
-std::set<std::string> WidthSpace::ends_of(const LayerStretch& layer) const {
-  std::set<std::string> nodes = {layer.node};
+/// Layers that read a layer's result, behind whatever only moves it.
+std::set<std::string> WidthSpace::readers_of(const LayerStretch& layer) const {
+  std::set<std::string> nodes;
   std::vector<std::string> open = {layer.output};
   std::unordered_set<std::string> seen;
   while (!open.empty()) {
@@ -110,6 +110,38 @@ std::set<std::string> WidthSpace::ends_of(const LayerStretch& layer) const {
     }
   }
   return nodes;
+}
+
+/// One unit for each reader: a residual Add may need 16 bits of a value that the matrix product
+/// beside it may well read at 8. A value without a reader leaves the network.
+void WidthSpace::add_value_units(const LayerStretch& layer, double damage,
+                                 std::vector<WidthUnit>& units) const {
+  std::set<std::string> readers = readers_of(layer);
+  readers.erase(layer.node);
+  WidthUnit unit;
+  unit.unit.name = format("{} a16", layer.node);
+  unit.unit.gain = damage;
+  unit.choice[layer.node] = {0, kWideBits};
+  if (readers.empty()) return units.push_back(std::move(unit));
+  const std::string name = unit.unit.name;
+  unit.unit.gain = damage / static_cast<double>(readers.size());
+  for (const std::string& reader : readers) {
+    WidthUnit one = unit;
+    if (readers.size() > 1) one.unit.name = format("{} for {}", name, reader);
+    one.choice[reader] = {0, kWideBits};
+    units.push_back(std::move(one));
+  }
+}
+
+/// Softmax on the HTP, for example: its 8-bit form takes several times as long.
+void WidthSpace::add_faster_layers(std::vector<WidthUnit>& units) const {
+  const double base_us = cost({}).time_us;
+  for (const LayerStretch& layer : sequence_.layers) {
+    WidthUnit unit;
+    unit.unit.name = format("{} a16 alone", layer.node);
+    unit.choice[layer.node] = {0, kWideBits};
+    if (cost(unit.choice).time_us < base_us) units.push_back(std::move(unit));
+  }
 }
 
 std::vector<WidthUnit> WidthSpace::units(const SensitivityTable& table) const {
@@ -135,12 +167,10 @@ std::vector<WidthUnit> WidthSpace::units(const SensitivityTable& table) const {
       units.push_back(std::move(unit));
     }
     if (recipe_.act_bits >= kWideBits) continue;
-    WidthUnit unit;
-    unit.unit.name = format("{} a16", layer.node);
-    unit.unit.gain = gain_of(*row, {CandidateKind::kActivation, kFloatBits, recipe_.act_bits});
-    for (const std::string& node : ends_of(layer)) unit.choice[node] = {0, kWideBits};
-    units.push_back(std::move(unit));
+    add_value_units(
+        layer, gain_of(*row, {CandidateKind::kActivation, kFloatBits, recipe_.act_bits}), units);
   }
+  if (recipe_.act_bits < kWideBits) add_faster_layers(units);
   find_neighbours(units);
   return units;
 }

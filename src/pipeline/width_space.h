@@ -58,8 +58,10 @@ class WidthSpace {
   }
 
   /// What can be raised: weights to the next width that the target takes for them, and values from
-  /// 8 to 16 bits together with the layers that compute and read them (one of them alone would
-  /// convert them back). Gains are those of a sensitivity table of the base widths.
+  /// 8 to 16 bits together with the layer that computes them and one that reads them (one of the
+  /// two alone would convert them back). Gains are those of a sensitivity table of the base widths;
+  /// the damage of a value is shared evenly by its readers. Layers that take less time in 16 bits
+  /// alone, conversions included, are units without gain.
   [[nodiscard]] std::vector<WidthUnit> units(const mixed_precision::SensitivityTable& table) const;
 
   [[nodiscard]] quant::QuantPlan plan(const WidthChoice& choice) const;
@@ -70,7 +72,10 @@ class WidthSpace {
   [[nodiscard]] graph::Graph quantized(const WidthChoice& choice) const;
 
  private:
-  [[nodiscard]] std::set<std::string> ends_of(const mixed_precision::LayerStretch& layer) const;
+  [[nodiscard]] std::set<std::string> readers_of(const mixed_precision::LayerStretch& layer) const;
+  void add_value_units(const mixed_precision::LayerStretch& layer, double damage,
+                       std::vector<WidthUnit>& units) const;
+  void add_faster_layers(std::vector<WidthUnit>& units) const;
   void use_rounded_weights(const quant::QuantPlan& plan, graph::Graph& graph,
                            quant::EncodingTable& encodings) const;
 

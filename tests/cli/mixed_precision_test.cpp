@@ -54,6 +54,15 @@ TEST_F(MixedPrecisionTest, SearchesWidthsForALoss) {
   EXPECT_EQ(read_file(folder_ / "out" / "pareto.csv"), csv);
 }
 
+TEST_F(MixedPrecisionTest, RanksOverFewSamplesAndScoresOverAll) {
+  const RunResult result =
+      run(digits({"--metric", "sqnr", "--evaluate", "--eval-data", example("test_images.npy"),
+                  "--max-loss", "1", "--max-evaluations", "2", "-o", "out", "--json", "m.json"}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(read_json(folder_ / "out" / "sensitivity.json")["samples"], 64);
+  EXPECT_GT(json()["final"]["samples"].get<int>(), 64);
+}
+
 TEST_F(MixedPrecisionTest, KeepsToTheShareOfRaisedWeights) {
   const RunResult result =
       run(digits({"--weight-bits", "4:all", "--metric", "sqnr", "--evaluate", "16", "--max-loss",
@@ -109,6 +118,18 @@ TEST_F(MixedPrecisionTest, BadInputIsOneLine) {
   expect_refused(run(digits({"--int16-ratio", "0.2", "--snr-below", "25", "-o", "out"})),
                  "--int16-ratio and --snr-below are two rules");
   expect_refused(run(digits({"--max-loss", "1"})), "no output folder given");
+  write_file(folder_ / "few.txt", "1\n2\n");
+  EXPECT_THAT(run(digits({"--max-loss", "1", "--labels", "few.txt", "-o", "o3"})).err,
+              HasSubstr("few.txt"));
+  const RunResult hangs = run(digits(
+      {"--max-loss", "1", "--metric", "exec:sleep 60; true", "--time-limit", "0.2", "-o", "o4"}));
+  EXPECT_EQ(hangs.status, 2);
+  EXPECT_THAT(hangs.err, HasSubstr("did not end within 0.2 s"));
+  // Nothing is calibrated before a component that was asked for is found to be missing.
+  const RunResult none = run(digits({"--estimate", "-o", "o5"}),
+                             "env HEXQUANT_QNN_ROOT= XDG_DATA_HOME=" + folder_.string());
+  EXPECT_EQ(none.status, 3) << none.err;
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "o5" / "sensitivity.journal"));
   write_file(folder_ / "s.json", "{\"model\": 1}");
   const RunResult result = run(digits({"--max-loss", "1", "--sensitivity", "s.json", "-o", "o2"}));
   EXPECT_EQ(result.status, 2);

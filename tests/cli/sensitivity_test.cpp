@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cli/cli_testing.h"
+#include "core/child_process.h"
 #include "core/format.h"
 #include "support/json_schema.h"
 
@@ -62,6 +63,75 @@ TEST_F(SensitivityTest, KilledAndRunAgainGivesTheSameBytes) {
   EXPECT_EQ(read_file(folder_ / "s.json"), expected);
 }
 
+TEST_F(SensitivityTest, KilledInTheMiddleGoesOnAndGivesTheSameTable) {
+  // A metric that depends on the outputs and leaves time to be interrupted.
+  write_file(folder_ / "score.sh", "sleep 0.03; cksum < $1/output_0/000003.npy | cut -c1-3\n");
+  const auto arguments = [&](const std::string& result) {
+    return digits({"--metric", "exec:sh score.sh", "--json", result});
+  };
+  ASSERT_EQ(run(arguments("whole.json")).status, 0);
+  ChildOptions options{.arguments = {HEXQUANT_PROGRAM}, .working_folder = folder_};
+  for (const std::string& argument : arguments("s.json")) options.arguments.push_back(argument);
+  const auto finished_rows = [&] {
+    const std::filesystem::path journal = folder_ / "s.json.journal";
+    if (!std::filesystem::exists(journal)) return std::ptrdiff_t{0};
+    const std::string text = read_file(journal);
+    return std::count(text.begin(), text.end(), '\n') - 1;
+  };
+  ChildProcess child(options);
+  while (finished_rows() < 3 && child.step()) {
+  }
+  child.finish();  // SIGKILL
+  EXPECT_EQ(child.ending(), "killed by signal 9 (Killed)");
+  const std::ptrdiff_t kept = finished_rows();
+  ASSERT_GE(kept, 3);
+  ASSERT_FALSE(std::filesystem::exists(folder_ / "s.json"));
+  const RunResult again = run(arguments("s.json"));
+  ASSERT_EQ(again.status, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr(format("({} rows resumed)", kept)));
+  EXPECT_EQ(read_file(folder_ / "s.json"), read_file(folder_ / "whole.json"));
+}
+
+TEST_F(SensitivityTest, APluginScoresTheCandidates) {
+  const std::string plugin = std::string("so:") + HEXQUANT_METRIC_PLUGINS + "/rate.so";
+  std::string text;
+  const Tensor labels_of_digits = data::read_npy(labels());
+  for (std::int64_t i = 0; i < 16; ++i) {
+    text += format("{}\n", labels_of_digits.data<std::int64_t>()[static_cast<std::size_t>(i)]);
+  }
+  write_file(folder_ / "labels.txt", text);
+  const std::vector<std::string> widths = {"--widths", "4", "--kinds", "both", "--json", "s.json"};
+  const auto losses = [&](const std::string& metric, const std::string& given) {
+    std::vector<std::string> more = {"--metric", metric, "--labels", given};
+    more.insert(more.end(), widths.begin(), widths.end());
+    const RunResult result = run(digits(more));
+    EXPECT_EQ(result.status, 0) << result.err;
+    std::vector<double> values;
+    const Json json = Json::parse(read_file(folder_ / "s.json"));
+    for (const Json& row : json["layers"]) {
+      for (const Json& one : row["candidates"]) values.push_back(one["loss"].get<double>());
+    }
+    EXPECT_GE(values.size(), 8U);
+    return values;
+  };
+  EXPECT_EQ(losses(plugin, "labels.txt"), losses("top1", labels()));
+}
+
+TEST_F(SensitivityTest, WhatIsFinishedOutlivesAFailingMetric) {
+  // Fails for the fourth candidate; works the next time.
+  write_file(folder_ / "score.sh",
+             "n=$(cat count 2>/dev/null || echo 0); echo $((n + 1)) > count\n"
+             "[ $n -eq 4 ] && exit 9; cksum < $1/output_0/000003.npy | cut -c1-3\n");
+  const std::vector<std::string> arguments =
+      digits({"--metric", "exec:sh score.sh", "--json", "s.json"});
+  const RunResult failed = run(arguments);
+  EXPECT_EQ(failed.status, 2);
+  EXPECT_THAT(failed.err, HasSubstr("exit status 9"));
+  const RunResult again = run(arguments);
+  ASSERT_EQ(again.status, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("rows resumed)"));
+}
+
 TEST_F(SensitivityTest, WeightsOnlyMarksLayersBelowTheLimit) {
   const RunResult result = run({"sensitivity", example("model.onnx"), "--weights-only",
                                 "--snr-below", "40", "--json", "w.json"});
@@ -88,6 +158,16 @@ TEST_F(SensitivityTest, BadInputIsOneLine) {
   expect_refused(run(digits({"--metric", "exec:echo nonsense; true"})), "expected one finite");
   expect_refused(run(digits({"--metric", "exec:sleep 60; true", "--time-limit", "0.2"})),
                  "did not end within 0.2 s");
+  const std::string plugins = std::string("so:") + HEXQUANT_METRIC_PLUGINS;
+  expect_refused(run(digits({"--metric", plugins + "/other_version.so"})), "is 99, expected 1");
+  expect_refused(run(digits({"--metric", plugins + "/no_begin.so"})), "has no function");
+  expect_refused(run(digits({"--metric", "so:none.so"})), "none.so: cannot be loaded");
+  for (const auto& [word, message] :
+       {std::pair("crash", "killed by signal 6"), std::pair("nan", "gave nan")}) {
+    write_file(folder_ / "word.txt", word);
+    expect_refused(run(digits({"--metric", plugins + "/rate.so", "--labels", "word.txt"})),
+                   message);
+  }
   write_file(folder_ / "notes.txt", "mine\n");
   expect_refused(run(digits({"--journal", "notes.txt"})), "notes.txt: line 1");
   expect_refused(run({"sensitivity", example("model.onnx")}), "no calibration data");

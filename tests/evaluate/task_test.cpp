@@ -26,16 +26,17 @@ std::string failure_of(const Call& call) {
 
 TEST(Metric, NamesAreReadAndWritten) {
   for (const char* name : {"top1", "top5", "cosine", "sqnr", "spearman-pairs", "perplexity",
-                           "exec:./score.py --fast"}) {
+                           "exec:./score.py --fast", "so:./score.so"}) {
     EXPECT_EQ(parse_metric(name).name(), name);
   }
   EXPECT_EQ(parse_metric("exec:a b").program, "a b");
+  EXPECT_EQ(parse_metric("so:a.so").kind, MetricKind::kPlugin);
   EXPECT_FALSE(parse_metric("perplexity").higher_is_better());
   EXPECT_TRUE(parse_metric("exec:x").higher_is_better());
 }
 
 TEST(Metric, UnknownNamesListTheChoices) {
-  for (const char* name : {"", "Top1", "exec:", "accuracy"}) {
+  for (const char* name : {"", "Top1", "exec:", "so:", "accuracy"}) {
     EXPECT_THAT(failure_of([&] { (void)parse_metric(name); }),
                 HasSubstr("expected top1, top5, cosine, sqnr, spearman-pairs"));
   }

@@ -45,6 +45,13 @@ TEST(RankUnits, MostGainForTheCostFirstAndNothingWithoutGain) {
   EXPECT_THAT(rank_units(net.units, net.cost()), ElementsAre(1, 0, 2));
 }
 
+TEST(RankUnits, WhatLowersTheCostComesFirstWhateverItGains) {
+  Additive net = four_units();
+  net.costs[2] = -0.5;
+  net.costs[3] = -2.0;
+  EXPECT_THAT(rank_units(net.units, net.cost()), ElementsAre(3, 2, 1, 0));
+}
+
 TEST(RankUnits, ANeighbourThatTakesAConversionAwayComesEarly) {
   // Raising either of 0 and 1 alone costs 10 for its borders; both together cost 2.
   const std::vector<RaisableUnit> units = {{"left", 5.0, {1}}, {"right", 1.0, {0}}, {"other", 0.4}};
@@ -66,6 +73,15 @@ TEST(SearchWidths, FindsTheCheapestPointOfTheTarget) {
   EXPECT_DOUBLE_EQ(chosen.cost, 19.0);
   EXPECT_DOUBLE_EQ(chosen.evaluated.loss, 1.0);
   EXPECT_EQ(net.evaluations, static_cast<int>(result.points.size())) << "each point once";
+}
+
+TEST(SearchWidths, TakesWhatIsFasterAlsoWhereTheBaseIsGoodEnough) {
+  Additive net = four_units();
+  net.costs[3] = -2.0;
+  const SearchResult result =
+      search_widths(net.units, net.cost(), net.evaluate(), {.max_loss = 20.0});
+  EXPECT_THAT(result.points[result.chosen].raised, ElementsAre(false, false, false, true));
+  EXPECT_DOUBLE_EQ(result.points[result.chosen].cost, 8.0);
 }
 
 TEST(SearchWidths, TakesBackWhatDoesNotHelpTogether) {
@@ -123,9 +139,13 @@ TEST(BelievedLosses, ANoisierModelIsNoBetterThanACleanerOne) {
     one.evaluated = {0.0, loss, sqnr_db};
     return one;
   };
+  // By falling SQNR 0.5, 3, 1, 0.5: the last three are pooled to 1.5, above what two of them say.
   EXPECT_THAT(
-      believed_losses({point(1.0, 5.0), point(3.0, 9.0), point(0.5, 20.0), point(0.1, 1.0)}),
-      ElementsAre(3.0, 3.0, 0.5, 3.0));
+      believed_losses({point(1.0, 5.0), point(3.0, 9.0), point(0.5, 20.0), point(0.5, 1.0)}),
+      ElementsAre(1.5, 3.0, 0.5, 1.5));
+  // Two that only just stand in the wrong order do not condemn the noisier one.
+  EXPECT_THAT(believed_losses({point(0.4, 9.0), point(0.2, 8.0), point(0.9, 3.0)}),
+              ElementsAre(0.4, testing::DoubleEq(0.3), 0.9));
 }
 
 TEST(SearchWidths, DoesNotBelieveInLuck) {

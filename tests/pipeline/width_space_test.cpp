@@ -58,12 +58,24 @@ TEST(WidthSpace, ValuesAreRaisedWithTheLayersAtBothEnds) {
   const auto units = space.units(flat_table(space, 8));
   const std::string producer = "/separable1/separable1.1/separable1.1.0/Conv";
   const std::string stem = "/stem/stem.0/Conv";
-  // The value is read by the residual block's first convolution and by its Add.
-  const WidthUnit* value = unit_named(units, producer + " a16");
-  ASSERT_NE(value, nullptr);
-  EXPECT_EQ(value->unit.gain, 2.0);
-  EXPECT_THAT(layer_bits_of(value->choice),
-              ElementsAre("/Add=a16", "/residual1/residual1.0/Conv=a16", producer + "=a16"));
+  // The value is read by the residual block's first convolution and by its Add: two units, which
+  // share its damage.
+  const std::string convolution = "/residual1/residual1.0/Conv";
+  const WidthUnit* for_add = unit_named(units, producer + " a16 for /Add");
+  const WidthUnit* for_convolution = unit_named(units, producer + " a16 for " + convolution);
+  ASSERT_NE(for_add, nullptr);
+  ASSERT_NE(for_convolution, nullptr);
+  EXPECT_EQ(for_add->unit.gain, 1.0);
+  EXPECT_EQ(for_convolution->unit.gain, 1.0);
+  EXPECT_THAT(layer_bits_of(for_add->choice), ElementsAre("/Add=a16", producer + "=a16"));
+  EXPECT_THAT(layer_bits_of(for_convolution->choice),
+              ElementsAre(convolution + "=a16", producer + "=a16"));
+  EXPECT_TRUE(std::count(for_add->unit.neighbours.begin(), for_add->unit.neighbours.end(),
+                         static_cast<std::size_t>(for_convolution - units.data())));
+  const WidthUnit* single = unit_named(units, stem + " a16");
+  ASSERT_NE(single, nullptr) << "one reader";
+  EXPECT_EQ(single->unit.gain, 2.0);
+  EXPECT_EQ(single->choice.size(), 2U);
   const WidthUnit* weights = unit_named(units, stem + " w16");
   ASSERT_NE(weights, nullptr);
   EXPECT_EQ(weights->unit.gain, 1.0);

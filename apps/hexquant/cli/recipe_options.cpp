@@ -180,7 +180,8 @@ void RecipeOptions::add_evaluation_options(CLI::App& command) {
       "Data for scoring (default: the samples of --data not used for calibration)");
   add("--labels", values_.evaluation.labels, "Labels: .npy, labels.csv or text, one a line");
   add("--metric", values_.evaluation.metric,
-      "top1, top5, cosine, sqnr, spearman-pairs, perplexity or exec:PROGRAM");
+      "top1, top5, cosine, sqnr, spearman-pairs, perplexity, exec:PROGRAM or\n"
+      "so:FILE (a metric plug-in)");
   add("--data-b", values_.evaluation.data_b, "Second element of each pair (spearman-pairs)");
   add("--lengths", values_.evaluation.lengths, "Valid length of each row (perplexity), .npy");
 }

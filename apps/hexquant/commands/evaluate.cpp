@@ -335,7 +335,7 @@ void add_data_options(CLI::App& command, EvaluateArguments& arguments) {
       ->required();
   add("--labels", evaluation.labels,
       "Labels: .npy, labels.csv or text, one a line (scores for spearman-pairs, .npy);\n"
-      "handed to the program for exec");
+      "handed on as it is for exec and so");
   add("--samples", evaluation.data.samples, "Samples used at most; 0 = all")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
@@ -385,7 +385,8 @@ void add_options(CLI::App& command, EvaluateArguments& arguments) {
   command.add_option("--reference", arguments.reference,
                      "Model that the others are compared with (default: the first MODEL)");
   command.add_option("--metric", arguments.evaluation.metric,
-                     "top1, top5, cosine, sqnr, spearman-pairs, perplexity or exec:PROGRAM\n"
+                     "top1, top5, cosine, sqnr, spearman-pairs, perplexity, exec:PROGRAM\n"
+                     "or so:FILE (a metric plug-in)\n"
                      "(default: top1 with labels, else sqnr)");
   command
       .add_option("--score-output", arguments.output,
@@ -400,7 +401,7 @@ void add_options(CLI::App& command, EvaluateArguments& arguments) {
       ->capture_default_str();
   command
       .add_option("--time-limit", arguments.time_limit_s,
-                  "Seconds that the program of exec:PROGRAM may take for each model")
+                  "Seconds that exec:PROGRAM or so:FILE may take for each model")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   add_device_options(command, arguments);
@@ -419,7 +420,7 @@ void add_evaluate_command(CLI::App& program, CommandContext& context) {
   command->footer(
       "Loss is how much worse a model is than the reference; change, 95 % is the interval of the\n"
       "difference model - reference in points, over the same samples. docs/methods/metrics.md\n"
-      "defines every number and the protocol of exec:PROGRAM.\n\n"
+      "defines every number and the protocol of exec:PROGRAM and so:FILE.\n\n"
       "Examples:\n"
       "  hexquant evaluate net.onnx --data test/ --preprocess prep.json --labels labels.csv\n"
       "  hexquant evaluate out/model.onnx --reference out/model_float.onnx --data test.npy "

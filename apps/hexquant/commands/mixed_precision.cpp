@@ -59,6 +59,11 @@ pipeline::MixedPrecisionOptions resolve_options(const MixedPrecisionArguments& a
 
 std::string points_table(const MixedPrecisionResult& result) {
   const double unit = is_in_points(result.metric) ? 100.0 : 1.0;
+  const bool has_vendor = std::any_of(result.points.begin(), result.points.end(),
+                                      [](const MixedPoint& point) { return point.vendor; });
+  std::vector<std::string> head = {"point",        result.metric, "loss",           "SQNR dB",
+                                   "predicted us", "converts",    "weights raised", ""};
+  if (has_vendor) head.insert(head.end() - 1, {"vendor us", "not in integers"});
   std::vector<std::vector<std::string>> rows;
   for (std::size_t i = 0; i < result.points.size(); ++i) {
     const MixedPoint& point = result.points[i];
@@ -71,10 +76,14 @@ std::string points_table(const MixedPrecisionResult& result) {
                     i == result.chosen ? "chosen"
                     : on_front         ? "front"
                                        : ""});
+    if (!has_vendor) continue;
+    const bool is_compiled = point.vendor && point.vendor->failure.empty();
+    const bool has_time = is_compiled && point.vendor->time_us;
+    rows.back().insert(rows.back().end() - 1,
+                       {has_time ? number_text(point.vendor->time_us->value, 1) : "-",
+                        is_compiled ? format("{}", point.vendor->nodes_elsewhere) : "-"});
   }
-  return table_text(
-      {"point", result.metric, "loss", "SQNR dB", "predicted us", "converts", "weights raised", ""},
-      rows);
+  return table_text(head, rows);
 }
 
 std::string result_text(const MixedPrecisionResult& result) {
@@ -147,12 +156,16 @@ void add_options(CLI::App& command, MixedPrecisionArguments& arguments) {
       "Models that the search really evaluates, at most")
       ->check(CLI::Range(2, 1000))
       ->capture_default_str();
+  command
+      .add_flag("--estimate", arguments.options.estimate,
+                "Also the vendor's estimate of every evaluated model (chips that have it)")
+      ->group("Widths");
   add("--sensitivity", arguments.options.sensitivity,
       "Table that 'hexquant sensitivity --json FILE' wrote, instead of measuring one")
       ->check(CLI::ExistingFile)
       ->type_name("FILE");
   add("--time-limit", arguments.options.time_limit_s,
-      "Seconds that the program of exec:PROGRAM may take for each model")
+      "Seconds that exec:PROGRAM or so:FILE may take for each model")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command.add_flag("-v,--verbose", arguments.verbose, "Print informational findings too");
@@ -171,8 +184,9 @@ void add_mixed_precision_command(CLI::App& program, CommandContext& context) {
   command->footer(
       "Starts from --weight-bits and --act-bits, measures the sensitivity of every layer, and\n"
       "raises what is worth its predicted time: weights 4 -> 8 -> 16 bits, and values 8 -> 16\n"
-      "bits together with the layers at both of their ends. The search evaluates real models; DIR\n"
-      "gets what 'quantize' writes, with every evaluated point in pareto.csv, .json and .svg.\n"
+      "bits together with the layer that computes them and one that reads them. The search\n"
+      "evaluates real models; DIR gets what 'quantize' writes, with every evaluated point in\n"
+      "pareto.csv, .json and .svg.\n"
       "Exit status 1: no widths meet the target; DIR then holds those that come nearest.\n"
       "docs/methods/mixed-precision.md describes the search.\n\n"
       "Examples:\n"

@@ -145,7 +145,7 @@ void add_options(CLI::App& command, SensitivityArguments& arguments) {
       "Output that is scored (default: the first one that fits the metric)")
       ->type_name("NAME");
   add("--time-limit", arguments.options.time_limit_s,
-      "Seconds that the program of exec:PROGRAM may take for each candidate")
+      "Seconds that exec:PROGRAM or so:FILE may take for each candidate")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command.add_flag("-v,--verbose", arguments.verbose, "Print informational findings too");

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <system_error>
 #include <utility>
 
 #include "core/child_process.h"
 #include "core/file_io.h"
 #include "core/format.h"
+#include "core/helper_program.h"
 #include "core/scratch_directory.h"
 #include "core/stopwatch.h"
 #include "hexquant/error.h"
@@ -22,27 +22,11 @@ namespace fs = std::filesystem;
 constexpr const char* kWorkerProgram = "hexquant_htp_worker";
 constexpr const char* kLogFile = "worker.log";
 
-/// Beside this program as it is built, in libexec as it is installed.
-fs::path worker_program() {
-  const char* given = std::getenv("HEXQUANT_HTP_WORKER");
-  if (given != nullptr && *given != '\0') return given;
-  std::error_code ignored;
-  const fs::path folder = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-  const fs::path installed = folder.parent_path() / "libexec" / "hexquant" / kWorkerProgram;
-  return fs::exists(installed, ignored) ? installed : folder / kWorkerProgram;
-}
-
 ChildOptions child_options(const fs::path& folder) {
-  const fs::path program = worker_program();
-  std::error_code ignored;
-  if (!fs::is_regular_file(program, ignored)) {
-    throw Error(ErrorCode::kMissingComponent,
-                format("{}: the program that runs the vendor's simulator is not there; "
-                       "HEXQUANT_HTP_WORKER can name it",
-                       program.string()));
-  }
   ChildOptions options;
-  options.arguments = {fs::absolute(program).string()};
+  options.arguments = {
+      find_helper_program(kWorkerProgram, "HEXQUANT_HTP_WORKER", "runs the vendor's simulator")
+          .string()};
   options.working_folder = folder;  // the provider writes files where it runs
   options.output_file = folder / kLogFile;
   options.with_channel = true;
