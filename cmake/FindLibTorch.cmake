@@ -23,6 +23,11 @@ if(LIBTORCH_API_INCLUDE_DIR AND LIBTORCH_INCLUDE_DIR AND LIBTORCH_torch_LIBRARY
     target_include_directories(libtorch SYSTEM INTERFACE ${LIBTORCH_API_INCLUDE_DIR}
       ${LIBTORCH_INCLUDE_DIR})
     target_link_libraries(libtorch INTERFACE ${libtorch_libraries})
+    # at::parallel_for is a template that is serial without it.
+    find_package(OpenMP COMPONENTS CXX)
+    if(OpenMP_CXX_FOUND)
+      target_link_libraries(libtorch INTERFACE OpenMP::OpenMP_CXX)
+    endif()
   else()
     message(STATUS "LibTorch ${LIBTORCH_VERSION} is older than ${HEXQUANT_TORCH_MIN_VERSION}")
   endif()

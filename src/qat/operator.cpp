@@ -1,9 +1,8 @@
 #include "qat/operator.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
-#include <numeric>
+#include <utility>
 
 #include "core/format.h"
 #include "hexquant/error.h"

@@ -1,4 +1,5 @@
 // Pools over windows and over whole planes.
+#include <algorithm>
 #include <limits>
 
 #include "core/format.h"

@@ -1,5 +1,6 @@
 // Operations that move values or make shapes.
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "core/format.h"

@@ -1,8 +1,6 @@
 // Functions of one value, element by element.
-#include <cmath>
-#include <limits>
+#include <optional>
 
-#include "core/format.h"
 #include "qat/operator.h"
 #include "qat/torch_tensor.h"
 
