@@ -18,7 +18,8 @@ Apply build_reduction(const OperatorContext& context) {
   return [axes_of, keep, none_is_none](const Values& x) -> Values {
     Ints axes = axes_of(x).value_or(Ints());
     if (axes.empty()) {
-      if (none_is_none) return {x[0]};
+      // Each element is a set of its own.
+      if (none_is_none) return {Function(x[0].unsqueeze(-1), {-1}, false)};
       axes.resize(static_cast<std::size_t>(x[0].dim()));
       std::iota(axes.begin(), axes.end(), 0);
     }

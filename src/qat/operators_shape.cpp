@@ -86,8 +86,15 @@ Apply build_split(const OperatorContext& context) {
   const auto parts = static_cast<std::int64_t>(context.node.outputs().size());
   return [axis, sizes_of, parts](const Values& x) -> Values {
     if (const auto sizes = sizes_of(x)) return x[0].split_with_sizes(*sizes, axis);
-    const std::int64_t each = (x[0].size(axis) + parts - 1) / parts;
-    return x[0].split(each, axis);
+    // Equal parts but for the last ones.
+    std::int64_t rest = x[0].size(axis);
+    const std::int64_t each = (rest + parts - 1) / parts;
+    Ints sizes;
+    for (std::int64_t part = 0; part < parts; ++part) {
+      sizes.push_back(std::min(each, rest));
+      rest -= sizes.back();
+    }
+    return x[0].split_with_sizes(sizes, axis);
   };
 }
 
