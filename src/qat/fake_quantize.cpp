@@ -276,7 +276,10 @@ torch::Tensor fake_quantize(const torch::Tensor& x, const torch::Tensor& paramet
   HEXQUANT_CHECK(parameter.defined() == (grid.learned != GridParameter::kNone),
                  "a grid has a parameter exactly where it is learned");
   const Shape shape(x.sizes().begin(), x.sizes().end());
-  return FakeQuantizeFunction::apply(x, parameter, c10::make_intrusive<GridHolder>(grid, shape));
+  // LibTorch wants a tensor for every argument.
+  static const torch::Tensor none = torch::zeros({0});
+  return FakeQuantizeFunction::apply(x, parameter.defined() ? parameter : none,
+                                     c10::make_intrusive<GridHolder>(grid, shape));
 }
 
 }  // namespace hexquant::qat

@@ -101,18 +101,23 @@ void compare(const Scene& scene, int samples) {
 
 class AssetModel : public ::testing::TestWithParam<Model> {};
 
+Recipe asset_recipe(const Model& model, const fs::path& assets) {
+  Recipe recipe;
+  recipe.output = "unused";
+  recipe.model = (assets / "models" / (model.file + ".onnx")).string();
+  for (const std::string& source : model.data) {
+    recipe.data.sources.push_back((assets / "data" / source).string());
+  }
+  recipe.data.preprocess = model.preprocess;
+  recipe.data.samples = 16;
+  recipe.input_shapes = model.shapes;
+  return recipe;
+}
+
 TEST_P(AssetModel, FloatNetworkGivesWhatOnnxRuntimeGives) {
   const char* assets = std::getenv("HEXQUANT_ASSETS");
   if (assets == nullptr) GTEST_SKIP() << "HEXQUANT_ASSETS is not set";
-  Recipe recipe;
-  recipe.output = "unused";
-  recipe.model = (fs::path(assets) / "models" / (GetParam().file + ".onnx")).string();
-  for (const std::string& source : GetParam().data) {
-    recipe.data.sources.push_back((fs::path(assets) / "data" / source).string());
-  }
-  recipe.data.preprocess = GetParam().preprocess;
-  recipe.input_shapes = GetParam().shapes;
-  compare(prepare_model(recipe), 3);
+  compare(prepare_model(asset_recipe(GetParam(), assets)), 3);
 }
 
 Recipe digits() {
@@ -193,7 +198,7 @@ StepDifference step_difference(const Tensor& network, const Tensor& runtime, dou
 
 /// Every quantized activation is the QDQ model's, but for sums that fall beside a rounding border
 /// in another order of addition, and what these set off in later layers.
-void expect_qdq_values(const QuantizedScene& scene, double share) {
+void expect_qdq_values(const QuantizedScene& scene, double share, double steps = 1.01) {
   const pipeline::QuantizedModel& model = scene.model;
   const auto network = TrainableNetwork::make(model.weights_on_grid, model.plan, model.encodings);
   const graph::Graph qdq = exported(network, model);
@@ -220,7 +225,7 @@ void expect_qdq_values(const QuantizedScene& scene, double share) {
     const StepDifference difference =
         step_difference(from_torch(result.taps[i]), expected[i], scale);
     EXPECT_LE(difference.share, share) << taps[i];
-    EXPECT_LE(difference.largest_steps, 1.01) << taps[i];
+    EXPECT_LE(difference.largest_steps, steps) << taps[i];
   }
 }
 
@@ -228,6 +233,7 @@ TEST(ExampleModel, QuantizedNetworkGivesWhatTheQdqModelGives) {
   expect_qdq_values(quantize_model(digits()), 0.01);
 }
 
+/// A 16-bit step is not far above the error of float sums.
 TEST(ExampleModel, FourBitWeightsAndSixteenBitActivationsToo) {
   Recipe recipe = digits();
   recipe.weight_bits = 4;
@@ -235,7 +241,7 @@ TEST(ExampleModel, FourBitWeightsAndSixteenBitActivationsToo) {
   expect_qdq_values(quantize_model(recipe), 0.01);
   recipe.weight_bits_everywhere = false;
   recipe.act_bits = 16;
-  expect_qdq_values(quantize_model(recipe), 0.05);
+  expect_qdq_values(quantize_model(recipe), 0.25, 3.0);
 }
 
 TEST(ExampleModel, WhatIsWrittenBackUntrainedIsWhatWasRead) {
@@ -260,7 +266,10 @@ TEST(ExampleModel, WhatIsWrittenBackUntrainedIsWhatWasRead) {
 }
 
 TEST(ExampleModel, StepsOfGradientDescentLowerTheLossThatTheExportHas) {
-  const QuantizedScene scene = quantize_model(digits());
+  Recipe recipe = digits();
+  recipe.weight_bits = 4;
+  recipe.weight_bits_everywhere = true;
+  const QuantizedScene scene = quantize_model(recipe);
   const pipeline::QuantizedModel& model = scene.model;
   TrainableNetwork network = TrainableNetwork::make(model.prepared, model.plan, model.encodings);
   std::vector<torch::Tensor> images;
@@ -295,6 +304,35 @@ TEST(ExampleModel, StepsOfGradientDescentLowerTheLossThatTheExportHas) {
     exported_loss += torch::mse_loss(to_torch(logits), target.slice(0, i, i + 1)).item<double>();
   }
   EXPECT_NEAR(exported_loss / 32.0, after, 0.1 * after);
+}
+
+double squared_distance(const Tensor& first, const Tensor& second) {
+  const std::vector<double> a = to_doubles(first);
+  const std::vector<double> b = to_doubles(second);
+  double sum = 0.0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return sum;
+}
+
+/// A sum beside a rounding border falls to either side, and dozens of layers carry that on: the two
+/// runs differ as two runs of the same model with another order of addition do, which is less
+/// than quantization itself changes.
+TEST_P(AssetModel, QuantizedNetworkIsNearTheQdqModel) {
+  const char* assets = std::getenv("HEXQUANT_ASSETS");
+  if (assets == nullptr) GTEST_SKIP() << "HEXQUANT_ASSETS is not set";
+  const QuantizedScene scene = quantize_model(asset_recipe(GetParam(), assets));
+  const pipeline::QuantizedModel& model = scene.model;
+  const auto network = TrainableNetwork::make(model.weights_on_grid, model.plan, model.encodings);
+  runtime::SessionOptions options;
+  options.optimize = false;
+  const runtime::Session quantized(exported(network, model), options);
+  const runtime::Session exact(model.prepared, options);
+  const data::Sample sample = scene.data->load(0);
+  const Tensor ours =
+      testing::by_network(network, model.prepared, sample, Mode::kQuantized).front();
+  const Tensor theirs = quantized.run(sample).front();
+  const double noise = squared_distance(exact.run(sample).front(), theirs);
+  EXPECT_LE(squared_distance(theirs, ours), 0.8 * noise);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, AssetModel, ::testing::ValuesIn(asset_models()),
