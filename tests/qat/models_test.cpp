@@ -29,6 +29,9 @@ namespace fs = std::filesystem;
 /// Float arithmetic in another order over up to 80 layers, relative to the largest output.
 constexpr double kModelTolerance = 1e-4;
 
+/// Sums in one order on any machine.
+const bool kSingleThread = (at::set_num_threads(1), true);
+
 struct Model {
   std::string file;
   std::vector<std::string> data;
