@@ -98,7 +98,7 @@ struct TrainableNetwork::Impl {
       findings.push_back(
           {"narrow-weight-codes", Severity::kWarning, name,
            format("trained with {}-bit codes, stored as 4 bits", options.narrow_weight_bits),
-           "research only: the HTP gains nothing from fewer than 4 bits"});
+           "research only: the HTP cannot run weights of fewer than 4 bits, and runs these as 4"});
     }
   }
 

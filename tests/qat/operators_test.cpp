@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <regex>
 #include <set>
 #include <string>
 #include <vector>
@@ -403,6 +406,21 @@ TEST(Operators, EachIsCompared) {
     compared.insert(given.domain.empty() ? given.op : given.domain + "." + given.op);
   }
   EXPECT_THAT(supported_operators(), ::testing::ElementsAreArray(compared));
+}
+
+TEST(Operators, TheTableOfTheDocumentNamesEach) {
+  std::ifstream file(std::filesystem::path(HEXQUANT_SOURCE_DIR) / "docs" / "methods" / "qat.md");
+  std::set<std::string> named;
+  bool in_section = false;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("## ")) in_section = line == "## Supported operators";
+    if (!in_section || !line.starts_with("| ")) continue;
+    static const std::regex word("`([A-Za-z0-9.]+)`");
+    for (std::sregex_iterator at(line.begin(), line.end(), word), end; at != end; ++at) {
+      EXPECT_TRUE(named.insert((*at)[1]).second) << (*at)[1] << " stands there twice";
+    }
+  }
+  EXPECT_THAT(supported_operators(), ::testing::ElementsAreArray(named));
 }
 
 /// Message of the error that making a network of this node gives.
