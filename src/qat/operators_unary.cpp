@@ -74,9 +74,11 @@ Apply build_clip(const OperatorContext& context) {
   const std::optional<double> high = bound("max", 2);
   return [low, high](const Values& x) -> Values {
     if (!low && !high) return {x[0]};
-    const auto scalar = [](const std::optional<double>& value) -> c10::optional<at::Scalar> {
+    // Integers stay integers.
+    const bool is_float = torch::isFloatingType(x[0].scalar_type());
+    const auto scalar = [&](const std::optional<double>& value) -> c10::optional<at::Scalar> {
       if (!value) return c10::nullopt;
-      return at::Scalar(*value);
+      return is_float ? at::Scalar(*value) : at::Scalar(static_cast<std::int64_t>(*value));
     };
     return {torch::clamp(x[0], scalar(low), scalar(high))};
   };

@@ -144,6 +144,11 @@ Tensor Quantizer::rounded(const Tensor& values) const {
 }
 
 void Quantizer::limit(const Range& range) {
+  const double half_step = 0.5 * grid_.encoding.scale[0];
+  if (grid_.encoding.range_min() < range.min - half_step ||
+      grid_.encoding.range_max() > range.max + half_step) {
+    return;
+  }
   limits_ =
       limits_ ? Range{std::max(limits_->min, range.min), std::min(limits_->max, range.max)} : range;
 }

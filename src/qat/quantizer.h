@@ -30,7 +30,7 @@ class Quantizer {
   void narrow(int bits, const Tensor& weight);
 
   /// The learned range never reaches beyond this one (that of a Clip which the target runs as part
-  /// of the encoding).
+  /// of the encoding). Without effect where the encoding does so from the start.
   void limit(const Range& range);
 
   [[nodiscard]] torch::Tensor apply(const torch::Tensor& x) const;

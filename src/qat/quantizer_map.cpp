@@ -56,9 +56,10 @@ std::size_t QuantizerMap::add_value(const Scene& scene, const std::string& name,
   const Tensor* constant = scene.graph.find_initializer(name);
   const bool is_shared = group != name;
   const bool learned = constant == nullptr || is_shared || scene.trained.contains(name);
+  // A member of the group with an encoding of its own goes by its own name.
   auto quantizer =
-      std::make_unique<Quantizer>(is_shared ? group : name, encoding, scene.policy(name),
-                                  is_shared ? nullptr : constant, learned);
+      std::make_unique<Quantizer>(known == groups_.end() ? group : name, encoding,
+                                  scene.policy(name), is_shared ? nullptr : constant, learned);
   if (constant != nullptr && encoding.bits() == 4 && scene.options.narrow_weight_bits < 4 &&
       encoding.symmetric && scene.trained.contains(name)) {
     quantizer->narrow(scene.options.narrow_weight_bits, *constant);

@@ -1,6 +1,7 @@
 #include "qat/trainable_network.h"
 
 #include <algorithm>
+#include <exception>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -247,11 +248,19 @@ class Pass {
   }
 
   static Values apply(const Step& step, const Values& inputs) {
+    const auto fail = [&](const std::string& reason) {
+      throw Error(ErrorCode::kUnsupported, format("node {}: {}", step.label, reason));
+    };
+    Values results;
     try {
-      return step.apply(inputs);
+      results = step.apply(inputs);
     } catch (const c10::Error& error) {
-      throw Error(ErrorCode::kUnsupported, format("node {}: {}", step.label, first_line(error)));
+      fail(first_line(error));
+    } catch (const std::exception& error) {
+      fail(error.what());
     }
+    if (results.size() < step.outputs.size()) fail("it has more outputs than are supported");
+    return results;
   }
 
   Mode mode_;

@@ -75,8 +75,9 @@ class TrainableNetwork {
 
   /// Weights, biases, parameters of normalizations.
   [[nodiscard]] const std::vector<Parameter>& weights() const noexcept;
-  /// Scales (symmetric encodings: [n]) and ranges (asymmetric: [2, n], lowest and highest values):
-  /// one entry for each group of tensors that share an encoding. Fixed ones are not among them.
+  /// Scales ([n]: symmetric encodings and ranges from 0) and ranges ([2]: lowest and highest value,
+  /// each divided by the number of steps): one entry for each group of tensors that share an
+  /// encoding. Fixed ones are not among them.
   [[nodiscard]] const std::vector<Parameter>& ranges() const noexcept;
   /// Back into their legal set (scale > 0, min <= 0 <= max): to be called after an optimizer's
   /// step.

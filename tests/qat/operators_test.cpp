@@ -165,6 +165,7 @@ std::vector<Case> unary_cases() {
       {"Clip", {x({40})}, {absent(), number(0.7F)}},
       {"Clip", {x({40})}, {number(0.0F)}},
       {"Clip", {x({40})}, {}, {{"min", -0.2F}, {"max", 0.4F}}, 1, 9},
+      {"Clip", {ints({-3, 0, 5, 9})}, {whole(-1), whole(6)}},
       {"Cast", {x({40})}, {}, {{"to", std::int64_t{7}}}},
       {"CastLike", {x({40}), whole(3)}},
       {"Dropout", {x({40})}},

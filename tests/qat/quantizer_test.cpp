@@ -76,6 +76,13 @@ TEST(Quantizer, ProjectionKeepsRangesLegal) {
   set(limited, {1.0F});
   limited.project();
   EXPECT_FLOAT_EQ(limited.encoding().scale[0], 6.0F / 255.0F);
+
+  // The group holds other values too.
+  Quantizer wide("x", range_encoding(0.0F, 20.0F), nullptr, nullptr, true);
+  wide.limit({0.0F, 6.0F});
+  set(wide, {1.0F});
+  wide.project();
+  EXPECT_FLOAT_EQ(wide.encoding().scale[0], 1.0F);
 }
 
 TEST(Quantizer, NarrowCodesAreStoredInTheWiderType) {
