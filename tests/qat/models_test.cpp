@@ -247,6 +247,22 @@ TEST(ExampleModel, FourBitWeightsAndSixteenBitActivationsToo) {
   expect_qdq_values(quantize_model(recipe), 0.25, 3.0);
 }
 
+TEST(ExampleModel, OtherFormsOfEncodingsToo) {
+  std::vector<Recipe> recipes(5, digits());
+  recipes[0].granularity = "tensor";
+  recipes[1].weight_schema = "asymmetric";
+  recipes[2].weight_schema = "strict";
+  recipes[3].bias_bits = 8;
+  recipes[4].granularity = "group:16";
+  recipes[4].weight_bits = 4;
+  recipes[4].weight_bits_everywhere = true;
+  recipes[4].block_scale = "lpbq";
+  for (const Recipe& recipe : recipes) {
+    SCOPED_TRACE(recipe.granularity + " " + recipe.weight_schema);
+    expect_qdq_values(quantize_model(recipe), 0.01);
+  }
+}
+
 TEST(ExampleModel, WhatIsWrittenBackUntrainedIsWhatWasRead) {
   const QuantizedScene scene = quantize_model(digits());
   const pipeline::QuantizedModel& model = scene.model;
