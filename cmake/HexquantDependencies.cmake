@@ -30,3 +30,14 @@ target_compile_definitions(hexquant_onnx_proto INTERFACE ONNX_ML=1 ONNX_NAMESPAC
 target_link_libraries(hexquant_onnx_proto INTERFACE ${ONNX_PROTO_LIBRARY} protobuf::libprotobuf)
 
 include(FindOnnxRuntime)
+
+set(HEXQUANT_HAS_QAT OFF)
+if(HEXQUANT_WITH_QAT)
+  include(FindLibTorch)
+  set(HEXQUANT_HAS_QAT ${LIBTORCH_FOUND})
+  if(NOT LIBTORCH_FOUND AND NOT HEXQUANT_WITH_QAT STREQUAL AUTO)
+    message(FATAL_ERROR "HEXQUANT_WITH_QAT is ${HEXQUANT_WITH_QAT} and LibTorch was not found. Run "
+      "scripts/setup.sh --qat, or give its location with -DCMAKE_PREFIX_PATH=<prefix>.")
+  endif()
+endif()
+message(STATUS "Quantization-aware training: ${HEXQUANT_HAS_QAT}")

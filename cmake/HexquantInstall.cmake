@@ -30,6 +30,10 @@ set_target_properties(hexquant_app PROPERTIES
 
 install(TARGETS hexquant EXPORT hexquantTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS hexquant_app RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(HEXQUANT_HAS_QAT)
+  set_target_properties(hexquant_qat_plugin PROPERTIES INSTALL_RPATH "${hexquant_ort_folder}")
+  install(TARGETS hexquant_qat_plugin LIBRARY DESTINATION ${HEXQUANT_PLUGIN_INSTALL_DIR})
+endif()
 if(HEXQUANT_INSTALL_CONVERTER_SCRIPT)
   install(PROGRAMS scripts/qnn-onnx-converter DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()

@@ -15,3 +15,5 @@ if(HEXQUANT_SANITIZE)
     -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${HEXQUANT_SANITIZE})
 endif()
+# Libraries that are loaded on demand (core/plugin.h).
+set(HEXQUANT_PLUGIN_INSTALL_DIR ${CMAKE_INSTALL_FULL_LIBDIR}/hexquant)

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Makes this machine ready to build hexquant: system packages and ONNX Runtime. Does nothing where all is there.
 #
-#   scripts/setup.sh [--tests]
+#   scripts/setup.sh [--tests] [--qat]
 #
-#   --tests   also what ./test.sh needs (GoogleTest, clang tools, libFuzzer)
+#   --tests   also what ./test.sh needs (GoogleTest, clang tools, libFuzzer, LibTorch)
+#   --qat     also LibTorch, for quantization-aware training (hexquant qat)
 #
 # Environment
 #   ONNXRUNTIME_ROOT               use this ONNX Runtime (include/ and lib/)
@@ -33,17 +34,20 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/lib/onnxruntime.sh"
 
 main() {
-  local with_tests=no
-  case "${1:-}" in
-    "") ;;
-    --tests) with_tests=yes ;;
-    *)
-      printf 'usage: scripts/setup.sh [--tests]\n' >&2
-      exit 2
-      ;;
-  esac
+  local with_tests=no with_qat=no option
+  for option in "$@"; do
+    case "$option" in
+      --tests) with_tests=yes with_qat=yes ;;
+      --qat) with_qat=yes ;;
+      *)
+        printf 'usage: scripts/setup.sh [--tests] [--qat]\n' >&2
+        exit 2
+        ;;
+    esac
+  done
   local packages=("${HEXQUANT_BUILD_PACKAGES[@]}")
   if [ "$with_tests" = yes ]; then packages+=("${HEXQUANT_TEST_PACKAGES[@]}"); fi
+  if [ "$with_qat" = yes ]; then packages+=("${HEXQUANT_QAT_PACKAGES[@]}"); fi
   require_packages "${packages[@]}"
   if [ "$with_tests" = yes ]; then require_clang_runtime; fi
   choose_onnxruntime

@@ -9,6 +9,8 @@ HEXQUANT_BUILD_PACKAGES=(
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev zlib1g-dev
   libcli11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libjs-vega
 )
+# For `hexquant qat`; 500 MB, so only on request.
+HEXQUANT_QAT_PACKAGES=(libtorch-dev)
 HEXQUANT_TEST_PACKAGES=(
   git:git libgtest-dev libgmock-dev libbenchmark-dev
   clang:clang clang-format:clang-format clang-tidy:clang-tidy

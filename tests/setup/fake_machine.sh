@@ -53,7 +53,7 @@ machine_ubuntu() {
 # Every package of set-up counts as installed, under the name that it has in scripts/lib/packages.sh.
 install_everything() {
   local entry
-  for entry in "${HEXQUANT_BUILD_PACKAGES[@]}" "${HEXQUANT_TEST_PACKAGES[@]}" libclang-rt-14-dev; do
+  for entry in "${HEXQUANT_BUILD_PACKAGES[@]}" "${HEXQUANT_QAT_PACKAGES[@]}" "${HEXQUANT_TEST_PACKAGES[@]}" libclang-rt-14-dev; do
     printf '%s\n' "${entry%%:*}"
   done >"$BOX/state/installed"
 }

@@ -74,6 +74,17 @@ test_test_packages_only_on_request() {
   expect_call '^apt-get install .* libgtest-dev$'
 }
 
+test_libtorch_only_on_request() {
+  make_machine debian12
+  uninstall libtorch-dev
+  run_setup
+  expect_ready
+  expect_no_call '^apt-get install'
+  run_setup --qat
+  expect_ready
+  expect_call '^apt-get install .* libtorch-dev$'
+}
+
 test_command_on_path_counts_as_installed() {
   make_machine debian12
   uninstall cmake
