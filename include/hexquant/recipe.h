@@ -39,6 +39,35 @@ struct EvaluationRecipe {
   std::string lengths;  ///< valid length of each row (perplexity)
 };
 
+/// Quantization-aware training behind the quantization that the rest of the recipe describes. The
+/// defaults are the usual setting for fine-tuning a classifier: SGD, 10 epochs.
+struct TrainingRecipe {
+  bool enabled = false;
+  DataRecipe data = DataRecipe::all_samples();  ///< empty preprocess: the calibration data's
+  std::string labels;  ///< of the training samples: .npy, labels.csv or text
+  /// cross-entropy (with labels) | distillation (from the float model, without labels) | both;
+  /// auto = cross-entropy where labels are known, else distillation
+  std::string loss = "auto";
+  /// How outputs are compared in distillation: kl | mse; auto = kl where the metric reads classes
+  std::string distance = "auto";
+  double distillation_weight = 0.5;  ///< of both: (1 - w) cross-entropy + w distillation
+  double block_loss = 0.0;           ///< weight of the relative error at the outputs of blocks
+  std::string optimizer = "sgd";     ///< sgd | adam
+  double learning_rate = 1e-3;
+  double range_rate = 1.0;  ///< learning rate of scales and ranges, as a multiple of learning_rate
+  double momentum = 0.9;    ///< sgd
+  double weight_decay = 1e-4;
+  double clip_gradient = 0.0;         ///< largest norm of all gradients together; 0 = no limit
+  std::string schedule = "constant";  ///< constant | cosine | step
+  std::int64_t epochs = 10;
+  std::int64_t batch_size = 64;
+  std::int64_t max_steps = 0;              ///< of all epochs together; 0 = no limit
+  std::int64_t patience = 0;               ///< epochs without improvement before it ends; 0 = all
+  double max_seconds = 0.0;                ///< of training; 0 = no limit
+  std::int64_t calibration_batches = 100;  ///< calibrated with when the recipe names no data
+  std::vector<std::string> augmentation;   ///< flip | crop:N
+};
+
 /// Everything `hexquant quantize` does, as data. Stored as recipe.json beside the result; running
 /// it again gives the same bytes.
 struct Recipe {
@@ -74,6 +103,8 @@ struct Recipe {
   std::string soc = "SM8650";
   std::string encodings_version = "1.0.0";
   EvaluationRecipe evaluation;
+  TrainingRecipe training;
+  std::string prefix = "model";  ///< of the result files: PREFIX.onnx, PREFIX.encodings, ...
   std::string output;  ///< folder of the results
   std::uint64_t seed = 0;
 };

@@ -82,6 +82,50 @@ void evaluation_from_json(const Json& json, const std::string& path, EvaluationR
   reader.finish();
 }
 
+/// Member by member, so that reading and writing agree.
+template <typename Training, typename Visit>
+void visit_training(Training& training, const Visit& visit) {
+  visit("labels", training.labels, "a string");
+  visit("loss", training.loss, "a string");
+  visit("distance", training.distance, "a string");
+  visit("distillation_weight", training.distillation_weight, "a number");
+  visit("block_loss", training.block_loss, "a number");
+  visit("optimizer", training.optimizer, "a string");
+  visit("learning_rate", training.learning_rate, "a number");
+  visit("range_rate", training.range_rate, "a number");
+  visit("momentum", training.momentum, "a number");
+  visit("weight_decay", training.weight_decay, "a number");
+  visit("clip_gradient", training.clip_gradient, "a number");
+  visit("schedule", training.schedule, "a string");
+  visit("epochs", training.epochs, "an integer");
+  visit("batch_size", training.batch_size, "an integer");
+  visit("max_steps", training.max_steps, "an integer");
+  visit("patience", training.patience, "an integer");
+  visit("max_seconds", training.max_seconds, "a number");
+  visit("calibration_batches", training.calibration_batches, "an integer");
+  visit("augmentation", training.augmentation, "a list of strings");
+}
+
+Json training_to_json(const TrainingRecipe& training) {
+  Json json = {{"data", data_to_json(training.data)}};
+  visit_training(training, [&](const char* key, const auto& value, const char* /*expected*/) {
+    json[key] = value;
+  });
+  return json;
+}
+
+void training_from_json(const Json& json, const std::string& path, TrainingRecipe& training) {
+  ObjectReader reader(json, path);
+  training.enabled = true;
+  if (const Json* data = reader.member("data")) {
+    data_from_json(*data, reader.path_of("data"), training.data);
+  }
+  visit_training(training, [&](const char* key, auto& value, const char* expected) {
+    reader.read(key, value, expected);
+  });
+  reader.finish();
+}
+
 }  // namespace
 
 Json recipe_to_json(const Recipe& recipe) {
@@ -112,6 +156,8 @@ Json recipe_to_json(const Recipe& recipe) {
   json["evaluation"] = {{"enabled", evaluation.enabled}, {"data", data_to_json(evaluation.data)},
                         {"labels", evaluation.labels},   {"metric", evaluation.metric},
                         {"data_b", evaluation.data_b},   {"lengths", evaluation.lengths}};
+  if (recipe.training.enabled) json["training"] = training_to_json(recipe.training);
+  if (recipe.prefix != Recipe{}.prefix) json["prefix"] = recipe.prefix;
   json["seed"] = recipe.seed;
   return json;
 }
@@ -145,6 +191,10 @@ void recipe_from_json(const Json& json, const std::string& origin, Recipe& recip
   if (const Json* evaluation = reader.member("evaluation")) {
     evaluation_from_json(*evaluation, reader.path_of("evaluation"), recipe.evaluation);
   }
+  if (const Json* training = reader.member("training")) {
+    training_from_json(*training, reader.path_of("training"), recipe.training);
+  }
+  reader.read("prefix", recipe.prefix, "a string");
   reader.read("seed", recipe.seed, "an integer");
   reader.finish();
 }

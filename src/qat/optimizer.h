@@ -1,0 +1,66 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "qat/train.h"
+#include "qat/trainable_network.h"
+
+namespace hexquant::qat {
+
+/// Rate of step `step` (from 0) of `total`. See Schedule.
+[[nodiscard]] double scheduled_rate(const TrainOptions& options, std::int64_t step,
+                                    std::int64_t total);
+
+/// Changes parameters by their gradients. Its whole state is in state(), so that it can be put
+/// aside and taken up again.
+///
+/// SGD: v <- momentum v + (g + weight_decay p), p <- p - rate v.
+/// Adam: m <- 0.9 m + 0.1 g, v <- 0.999 v + 0.001 g^2, both corrected for their start at 0,
+///   p <- p - rate (size m / (sqrt(v) + 1e-8) + weight_decay p); `size` is 1 for weights and the
+///   magnitude for ranges, whose steps would have no relation to their unit.
+/// Ranges have no weight decay, and rate x range_rate.
+class Optimizer {
+ public:
+  Optimizer(std::vector<Parameter> weights, std::vector<Parameter> ranges,
+            const TrainOptions& options);
+
+  void clear_gradients();
+  /// @return Euclidean norm of all gradients before they were limited
+  double step(double rate);
+
+  /// By name of what it is and the parameter; parameters without a step yet have none.
+  [[nodiscard]] std::map<std::string, torch::Tensor> state() const;
+  /// @throws Error(kInvalidData) naming what does not fit the parameters
+  void restore(const std::map<std::string, torch::Tensor>& state, std::int64_t steps);
+
+ private:
+  struct Slot {
+    Parameter parameter;
+    bool is_range = false;
+    torch::Tensor momentum;  ///< SGD: v; Adam: m
+    torch::Tensor square;    ///< Adam: v
+    [[nodiscard]] std::string name() const;
+  };
+
+  [[nodiscard]] double gradient_norm() const;
+  void step_sgd(Slot& slot, const torch::Tensor& gradient, double rate) const;
+  void step_adam(Slot& slot, const torch::Tensor& gradient, double rate) const;
+
+  std::vector<Slot> slots_;
+  TrainOptions options_;
+  std::int64_t steps_ = 0;
+};
+
+/// Current values of parameters, by kind and name.
+[[nodiscard]] std::map<std::string, torch::Tensor> values_of(const std::vector<Parameter>& weights,
+                                                             const std::vector<Parameter>& ranges);
+/// Puts values_of() back. @throws Error(kInvalidData) naming what is missing or of another shape
+void restore_values(const std::map<std::string, torch::Tensor>& values,
+                    const std::vector<Parameter>& weights, const std::vector<Parameter>& ranges);
+
+}  // namespace hexquant::qat
