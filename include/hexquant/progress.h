@@ -14,6 +14,8 @@ class ProgressSink {
   virtual void begin(const std::string& stage, std::int64_t total) = 0;
   /// `done` of the steps announced by begin() are finished.
   virtual void update(std::int64_t done) = 0;
+  /// A few words on how the stage is doing ("loss 0.12"), shown beside its progress.
+  virtual void note(const std::string& /*text*/) {}
   virtual void end() = 0;
   /// True once the user asked to stop: work ends with Error(kCancelled) at the next step.
   [[nodiscard]] virtual bool cancelled() const { return false; }

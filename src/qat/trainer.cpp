@@ -65,10 +65,15 @@ class Trainer {
     take_up();
     try {
       if (state_.curve.empty()) validate(0);
-      while (state_.stopped.empty() && state_.step < total_) run_epoch();
+      while (state_.stopped.empty() && (state_.step < total_ || steps_to_validate() > 0)) {
+        run_epoch();
+      }
     } catch (const Error& error) {
-      if (error.code() == ErrorCode::kCancelled) save();
-      throw;
+      if (error.code() != ErrorCode::kCancelled || request_.checkpoint.empty()) throw;
+      save();
+      throw Error(ErrorCode::kCancelled,
+                  format("stopped at step {} of {}: {} holds the state, the same command goes on",
+                         state_.step, total_, request_.checkpoint.string()));
     }
     return finish();
   }
@@ -96,23 +101,29 @@ class Trainer {
     const std::int64_t last = std::min(total_, epoch * batches_.steps_per_epoch());
     train_until(last, epoch);
     if (is_lost_) return;  // the epoch that lost its way is not worth a row
+    if (is_out_of_time()) {
+      save();  // before the row of a part of an epoch: a run with more time goes on from here
+      state_.stopped = format("{} s are over", options_.max_seconds);
+      return validate(epoch);
+    }
     validate(epoch);
-    if (state_.stopped.empty()) stop_early(epoch);
+    stop_early(epoch);
     save();
+  }
+
+  [[nodiscard]] bool is_out_of_time() const {
+    return options_.max_seconds > 0.0 && state_.seconds >= options_.max_seconds &&
+           state_.step < total_;
   }
 
   void train_until(std::int64_t last, std::int64_t epoch) {
     const std::int64_t per_step = batches_.items_per_step();
     data::PrefetchReader reader(batches_, state_.step * per_step, last * per_step, kPrefetched);
     const std::int64_t first = (epoch - 1) * batches_.steps_per_epoch();
-    request_.progress->begin(format("epoch {}/{}", epoch, options_.epochs), last - first);
-    while (state_.step < last) {
-      if (request_.progress->cancelled()) {
-        throw Error(ErrorCode::kCancelled,
-                    format("stopped in epoch {}, step {} of {}: the same command goes on from "
-                           "there",
-                           epoch, state_.step, total_));
-      }
+    ProgressStage stage(*request_.progress, format("epoch {}/{}", epoch, options_.epochs),
+                        last - first);
+    stage.step(state_.step - first);
+    while (state_.step < last && !is_out_of_time()) {
       Stopwatch watch;
       const double loss = step(reader);
       if (!std::isfinite(loss)) return lose(loss);
@@ -122,15 +133,10 @@ class Trainer {
       state_.seconds += took;
       since_save_ += took;
       ++state_.step;
-      request_.progress->update(state_.step - first);
       request_.progress->note(note(epoch));
       if (since_save_ >= request_.checkpoint_seconds) save();
-      if (options_.max_seconds > 0.0 && state_.seconds >= options_.max_seconds) {
-        state_.stopped = format("{} s are over", options_.max_seconds);
-        break;
-      }
+      stage.step();  // throws when the user asks to stop
     }
-    request_.progress->end();
   }
 
   /// One change of the parameters. @return the loss before it
@@ -173,6 +179,11 @@ class Trainer {
       }
     }
     return torch::tensor(labels, torch::kInt64);
+  }
+
+  /// Steps behind the last epoch that was validated.
+  [[nodiscard]] std::int64_t steps_to_validate() const {
+    return steps_in_epoch(static_cast<std::int64_t>(state_.curve.size()));
   }
 
   [[nodiscard]] std::int64_t steps_in_epoch(std::int64_t epoch) const {
@@ -236,7 +247,6 @@ class Trainer {
 
   /// The loss is no number: nothing good can come of these parameters any more.
   void lose(double loss) {
-    request_.progress->end();
     is_lost_ = true;
     state_.stopped = format("the loss became {} at step {}", loss, state_.step + 1);
     findings_.push_back({"loss-not-finite", Severity::kWarning, "",

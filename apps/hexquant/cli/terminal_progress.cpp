@@ -30,6 +30,7 @@ class TerminalProgress final : public ProgressSink {
     total_ = total;
     start_ = Clock::now();
     drawn_ = {};
+    note_.clear();
     draw(0);
   }
 
@@ -39,6 +40,8 @@ class TerminalProgress final : public ProgressSink {
     drawn_ = now;
     draw(done);
   }
+
+  void note(const std::string& text) override { note_ = text; }
 
   void end() override {
     if (visible_) std::fputs("\r\033[K", stderr);
@@ -62,13 +65,15 @@ class TerminalProgress final : public ProgressSink {
                     elapsed_s / static_cast<double>(done) * static_cast<double>(total_ - done));
     }
     const std::string line =
-        format("\r\033[K{:<12} [{}{}] {}/{}{}", stage_, std::string(filled, '#'),
-               std::string(kWidth - filled, '.'), done, total_, left);
+        format("\r\033[K{:<12} [{}{}] {}/{}{}{}", stage_, std::string(filled, '#'),
+               std::string(kWidth - filled, '.'), done, total_, left,
+               note_.empty() ? "" : "  " + note_);
     std::fputs(line.c_str(), stderr);
   }
 
   const bool visible_ = ::isatty(STDERR_FILENO) != 0;
   std::string stage_;
+  std::string note_;
   std::int64_t total_ = 0;
   Clock::time_point start_;
   Clock::time_point drawn_;
