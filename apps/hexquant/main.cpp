@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
   cli::add_evaluate_command(program, context);
   cli::add_sensitivity_command(program, context);
   cli::add_mixed_precision_command(program, context);
+  cli::add_qat_command(program, context);
   cli::add_analyze_command(program, context);
   cli::add_advise_command(program, context);
   cli::add_compile_command(program, context);

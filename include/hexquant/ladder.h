@@ -17,7 +17,7 @@ struct LadderOptions {
   /// Loss of the metric that is still good enough, in its own unit: 0.01 of top1 is one point; the
   /// rise for perplexity.
   double max_loss = 0.01;
-  /// No further rung is started after this many seconds; 0 = no limit.
+  /// No further rung is started after this many seconds, and training ends then; 0 = no limit.
   double max_seconds = 0.0;
 };
 
@@ -47,8 +47,8 @@ struct LadderResult {
 };
 
 /// Tries ever more costly methods until the accuracy is good enough: post-training quantization,
-/// equalization with adaptive rounding, mixed precision, 16-bit activations. Stops at the first
-/// that meets the target. recipe.output then holds that rung's files, as quantize() writes them,
+/// equalization with adaptive rounding, mixed precision, 16-bit activations, and, where
+/// recipe.training names data, quantization-aware training. Stops at the first that meets the target. recipe.output then holds that rung's files, as quantize() writes them,
 /// and a report with the rungs.
 ///
 /// Scoring is always on; without data of its own it uses samples behind the calibrated ones.

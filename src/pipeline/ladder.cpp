@@ -14,9 +14,11 @@
 #include "pipeline/data_overlap.h"
 #include "pipeline/evaluation_task.h"
 #include "pipeline/mixed_precision.h"
+#include "pipeline/qat_job.h"
 #include "pipeline/quantize_job.h"
 #include "pipeline/quantize_options.h"
 #include "pipeline/quantize_pipeline.h"
+#include "pipeline/training_options.h"
 
 namespace hexquant {
 namespace {
@@ -31,6 +33,7 @@ struct Step {
   std::string method;
   std::string purpose;
   std::function<QuantizeJob(const fs::path&)> run;
+  std::string obstacle = {};  ///< why it cannot be tried; empty: it can
 };
 
 /// The recipe of the first rung with the methods of another one.
@@ -44,14 +47,18 @@ class Ladder {
   Ladder(Recipe recipe, const LadderOptions& options, int threads, ProgressSink& progress)
       : recipe_(std::move(recipe)), options_(options), threads_(threads), progress_(progress) {
     recipe_.evaluation.enabled = true;
+    recipe_.training.enabled = false;
   }
 
   LadderResult run() {
     StagedDirectory output(recipe_.output);
+    if (trains()) check_training();
     find_overlap();
     for (const Step& step : steps()) {
       if (result_.meets_target || result_.interrupted) {
         skip(step, result_.interrupted ? "interrupted" : "not needed: the target is met");
+      } else if (!step.obstacle.empty()) {
+        skip(step, step.obstacle);
       } else if (is_out_of_time()) {
         skip(step, format("not started: {} s are over", options_.max_seconds));
       } else {
@@ -85,7 +92,38 @@ class Ladder {
       wide.act_bits = 16;
       steps.push_back({"16-bit activations", "finer activations everywhere", job(wide)});
     }
+    if (trains()) {
+      steps.push_back({"training", "weights, scales and ranges trained in the presence of rounding",
+                       [this, rounded](const fs::path& folder) { return trained(rounded, folder); },
+                       training_obstacle_});
+    }
     return steps;
+  }
+
+  [[nodiscard]] bool trains() const { return !recipe_.training.data.sources.empty(); }
+
+  /// Whatever would keep the last rung from being tried is found before the first.
+  void check_training() {
+    Recipe recipe = recipe_;
+    recipe.training.enabled = true;
+    try {
+      pipeline::check_training(recipe);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kMissingComponent) throw;
+      training_obstacle_ = error.what();
+    }
+  }
+
+  [[nodiscard]] QuantizeJob trained(Recipe recipe, const fs::path& folder) {
+    recipe.training.enabled = true;
+    if (options_.max_seconds > 0.0) {
+      constexpr double kLeastSeconds = 1.0;
+      recipe.training.max_seconds =
+          std::max(kLeastSeconds, options_.max_seconds - watch_.total_seconds());
+    }
+    const pipeline::TrainingHooks hooks;
+    return pipeline::run_quantize_job(pipeline::with_training_data(recipe), folder, threads_,
+                                      progress_, &hooks);
   }
 
   [[nodiscard]] QuantizeJob mixed(const Recipe& recipe, const fs::path& folder) {
@@ -227,7 +265,8 @@ class Ladder {
                   "most: {}",
                   options_.max_loss, result_.rungs[result_.chosen].method,
                   result_.rungs[result_.chosen].loss, join(result_.blamed_layers, ", ")),
-           "keep those layers in float (--keep-float), give more calibration data, or train"});
+           "keep those layers in float (--keep-float), give more calibration data, or train "
+           "(--train-data)"});
     }
     for (Findings* findings : {&job.report.findings, &job.result.findings}) {
       findings->insert(findings->begin(), findings_.begin(), findings_.end());
@@ -235,6 +274,7 @@ class Ladder {
     fs::copy(scratch_.path() / std::to_string(result_.chosen), folder,
              fs::copy_options::recursive | fs::copy_options::overwrite_existing);
     pipeline::write_reports(folder, "auto", job.report);
+    if (!result_.interrupted) pipeline::remove_checkpoint(recipe_);
     result_.output = recipe_.output;
     result_.best = std::move(job.result);
   }
@@ -247,6 +287,7 @@ class Ladder {
   ScratchDirectory scratch_;
   Jobs jobs_;
   Findings findings_;
+  std::string training_obstacle_;
   LadderResult result_;
 };
 

@@ -213,7 +213,8 @@ report::QuantizeReport make_report(const Recipe& recipe, const target::Target& t
     report.passes.emplace_back(pass.pass, static_cast<std::int64_t>(pass.applied_to.size()));
   }
   report.seconds = model.seconds;
-  for (const char* name : {"model.onnx", "model_float.onnx", "model.encodings", "overrides.json"}) {
+  for (const std::string& name : {recipe.prefix + ".onnx", recipe.prefix + "_float.onnx",
+                                  recipe.prefix + ".encodings", std::string("overrides.json")}) {
     report.file_bytes.emplace_back(
         name, static_cast<std::int64_t>(std::filesystem::file_size(folder / name)));
   }

@@ -16,6 +16,7 @@
 #include "pipeline/evaluation_task.h"
 #include "pipeline/make_report.h"
 #include "pipeline/method_gains.h"
+#include "pipeline/qat_job.h"
 #include "pipeline/quantize_options.h"
 #include "pipeline/quantize_pipeline.h"
 #include "pipeline/write_outputs.h"
@@ -84,11 +85,14 @@ void predict_performance(const QuantizedModel& model, const target::Target& targ
 }  // namespace
 
 QuantizeJob run_quantize_job(const Recipe& recipe, const std::filesystem::path& folder, int threads,
-                             ProgressSink& progress) {
+                             ProgressSink& progress, const TrainingHooks* training) {
   Stopwatch watch;
   const QuantizeOptions options = resolve_recipe(recipe, threads);
   const target::Target target = target::load_target(recipe.soc);
   QuantizedModel model = run_stages(recipe, options, target, threads, progress);
+  if (training != nullptr && recipe.training.enabled) {
+    train_model(recipe, options, threads, model, *training, progress);
+  }
   watch.lap_seconds();
   const Findings lost = write_outputs(folder, model, recipe, threads);
   model.findings.insert(model.findings.end(), lost.begin(), lost.end());
@@ -99,6 +103,7 @@ QuantizeJob run_quantize_job(const Recipe& recipe, const std::filesystem::path& 
 
   QuantizeJob job;
   job.report = make_report(recipe, target, model, verification, folder);
+  job.report.training = training_section(recipe, model);
   job.report.threads = threads;
   job.report.peak_rss_bytes = peak_memory_bytes();
   predict_performance(model, target, job.report);

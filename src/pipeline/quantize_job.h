@@ -16,11 +16,15 @@ struct QuantizeJob {
   report::QuantizeReport report;
 };
 
+struct TrainingHooks;
+
 /// Runs a recipe and writes the models and encodings to `folder`, which exists.
-/// @param recipe  `recipe.output` is only named in the result
+/// @param recipe    `recipe.output` is only named in the result, and holds the state of training
+/// @param training  trains the model when the recipe says so; null: quantizes only
 [[nodiscard]] QuantizeJob run_quantize_job(const Recipe& recipe,
                                            const std::filesystem::path& folder, int threads,
-                                           ProgressSink& progress);
+                                           ProgressSink& progress,
+                                           const TrainingHooks* training = nullptr);
 
 /// Writes report.json and report.html as the result of `command`.
 void write_reports(const std::filesystem::path& folder, const std::string& command,

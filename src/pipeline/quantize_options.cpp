@@ -56,6 +56,22 @@ void resolve_schema(const std::string& text, plan::PlanOptions& options) {
   options.weight_strict = text == "strict";
 }
 
+/// Widths of weights and activations. Training takes widths that no HTP has, too.
+void resolve_bits(const Recipe& recipe, QuantizeOptions& options) {
+  const bool trains = recipe.training.enabled;
+  check_bits("weight bits", recipe.weight_bits,
+             trains ? std::vector<int>{2, 4, 8, 16} : std::vector<int>{4, 8, 16});
+  check_bits("activation bits", recipe.act_bits,
+             trains ? std::vector<int>{4, 8, 16} : std::vector<int>{8, 16});
+  check_bits("bias bits", recipe.bias_bits, {8, 32});
+  options.narrow.weight_bits = std::min(recipe.weight_bits, 4);
+  options.narrow.act_bits = std::min(recipe.act_bits, 8);
+  options.plan.weight_bits = std::max(recipe.weight_bits, 4);
+  options.plan.weight_bits_everywhere = recipe.weight_bits_everywhere || recipe.weight_bits < 4;
+  options.plan.act_bits = std::max(recipe.act_bits, 8);
+  options.plan.bias_bits = recipe.bias_bits;
+}
+
 data::Sampling resolve_sampling(const std::string& text) {
   if (text == "first") return data::Sampling::kFirst;
   if (text == "even") return data::Sampling::kEven;
@@ -142,15 +158,9 @@ QuantizeOptions resolve_recipe(const Recipe& recipe, int threads) {
   if (!formats::find_version(recipe.encodings_version)) {
     bad_option("encodings version", recipe.encodings_version, "0.6.1, 1.0.0 or 2.0.0");
   }
-  check_bits("weight bits", recipe.weight_bits, {4, 8, 16});
-  check_bits("activation bits", recipe.act_bits, {8, 16});
-  check_bits("bias bits", recipe.bias_bits, {8, 32});
   QuantizeOptions options;
+  resolve_bits(recipe, options);
   options.data = resolve_data(recipe.data, recipe.seed);
-  options.plan.weight_bits = recipe.weight_bits;
-  options.plan.weight_bits_everywhere = recipe.weight_bits_everywhere;
-  options.plan.act_bits = recipe.act_bits;
-  options.plan.bias_bits = recipe.bias_bits;
   options.plan.keep_float = recipe.keep_float;
   resolve_granularity(recipe.granularity, options.plan);
   resolve_groups(recipe, options);

@@ -6,6 +6,7 @@
 #include "data/dataset.h"
 #include "hexquant/recipe.h"
 #include "pipeline/round_weights.h"
+#include "plan/narrow_codes.h"
 #include "plan/plan.h"
 #include "weights/quantize_weights.h"
 
@@ -16,6 +17,7 @@ namespace hexquant::pipeline {
 struct QuantizeOptions {
   data::DataOptions data;
   plan::PlanOptions plan;
+  plan::NarrowCodes narrow;  ///< research, with training only
   calibrate::ObserverOptions observer;
   weights::WeightOptions weights;
   bool matmul_nbits = false;             ///< group-quantized MatMul and Gemm become MatMulNBits

@@ -52,6 +52,12 @@ void add_rounding_seconds(QuantizedModel& model) {
   model.seconds.emplace_back("round_solve", solve_seconds);
 }
 
+/// `quantized`, from the weights on their grids and the encodings.
+void put_pairs(const QuantizeOptions& options, QuantizedModel& model) {
+  model.quantized = quant::insert_qdq(model.weights_on_grid, model.encodings);
+  if (options.matmul_nbits) model.quantized = quant::use_matmul_nbits(model.quantized);
+}
+
 void collect_findings(QuantizedModel& model) {
   for (const passes::PassReport& report : model.passes) {
     model.findings.insert(model.findings.end(), report.findings.begin(), report.findings.end());
@@ -148,6 +154,17 @@ void encode_and_round(const Recipe& recipe, const QuantizeOptions& options,
   model.seconds.emplace_back("weights", watch.lap_seconds());
 }
 
+void take_trained(const graph::Graph& weights, const quant::EncodingTable& encodings,
+                  const quant::QuantPlan& plan, const QuantizeOptions& options,
+                  QuantizedModel& model) {
+  model.encodings = encodings;
+  model.weights_on_grid = weights;
+  const Findings saturated =
+      weights::quantize_biases(model.weights_on_grid, plan, model.encodings);
+  model.findings.insert(model.findings.end(), saturated.begin(), saturated.end());
+  put_pairs(options, model);
+}
+
 QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& given,
                           const target::Target& target, int threads, ProgressSink& progress) {
   QuantizedModel model;
@@ -160,6 +177,7 @@ QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& given,
   };
 
   model.plan = plan::make_plan(model.prepared, target, options.plan);
+  plan::narrow_codes(model.prepared, options.narrow, model.plan);
   collect_findings(model);
   lap("plan");
 
@@ -171,8 +189,7 @@ QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& given,
   encode_and_round(recipe, options, *dataset, threads, model, progress);
 
   watch.lap_seconds();
-  model.quantized = quant::insert_qdq(model.weights_on_grid, model.encodings);
-  if (options.matmul_nbits) model.quantized = quant::use_matmul_nbits(model.quantized);
+  put_pairs(options, model);
   add_group_findings(model);
   lap("insert_qdq");
   return model;

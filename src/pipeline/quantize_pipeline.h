@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,12 +16,20 @@
 #include "passes/prepare.h"
 #include "pipeline/equalize.h"
 #include "pipeline/quantize_options.h"
+#include "qat/train.h"
 #include "quant/quant_plan.h"
 #include "quant/statistics.h"
 #include "target/target.h"
 #include "weights/quantize_weights.h"
 
 namespace hexquant::pipeline {
+
+/// How training went; what it made is in the other members of QuantizedModel.
+struct TrainedModel {
+  std::string metric;  ///< that validation reads
+  qat::Loss loss = qat::Loss::kCrossEntropy;
+  qat::TrainResult result;
+};
 
 /// Everything that the stages made of one model, in the order in which they made it.
 struct QuantizedModel {
@@ -35,6 +44,7 @@ struct QuantizedModel {
   std::vector<weights::WeightReport> weights;
   std::vector<weights::RoundingReport> rounding;  ///< layers rounded with the help of data
   EqualizationResult equalization;
+  std::optional<TrainedModel> training;
   Findings findings;
   std::vector<std::pair<std::string, double>> seconds;  ///< wall time by stage
 };
@@ -67,6 +77,13 @@ struct QuantizedModel {
 void encode_and_round(const Recipe& recipe, const QuantizeOptions& options,
                       const data::Dataset& dataset, int threads, QuantizedModel& model,
                       ProgressSink& progress);
+
+/// Puts trained weights (on their grids, biases float) and their encodings in the place of those
+/// that encode_and_round() made: `encodings`, `weights_on_grid` and `quantized`, and findings on
+/// biases.
+void take_trained(const graph::Graph& weights, const quant::EncodingTable& encodings,
+                  const quant::QuantPlan& plan, const QuantizeOptions& options,
+                  QuantizedModel& model);
 
 /// The stages from the model file to the quantized graph.
 [[nodiscard]] QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,

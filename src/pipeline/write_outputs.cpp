@@ -43,7 +43,7 @@ std::vector<std::string> float_tensors(const graph::Graph& graph, const quant::Q
 
 Findings write_outputs(const std::filesystem::path& folder, const QuantizedModel& model,
                        const Recipe& recipe, int threads) {
-  const std::array<std::pair<const graph::Graph*, const char*>, 2> models = {
+  const std::array<std::pair<const graph::Graph*, std::string>, 2> models = {
       {{&model.quantized, "model.onnx"}, {&model.weights_on_grid, "model_float.onnx"}}};
   parallel_for(2, threads, [&](std::int64_t i) {
     const auto& [graph, name] = models[static_cast<std::size_t>(i)];
@@ -53,7 +53,7 @@ Findings write_outputs(const std::filesystem::path& folder, const QuantizedModel
   const auto version = formats::find_version(recipe.encodings_version);
   HEXQUANT_CHECK(version.has_value(), "the recipe's encodings version is checked");
   write_file(
-      folder / "model.encodings",
+      folder / (recipe.prefix + ".encodings"),
       to_text(formats::encodings_json(model.weights_on_grid, model.encodings, *version, findings)));
   write_file(folder / "overrides.json", to_text(formats::quantization_overrides(
                                             model.weights_on_grid, model.encodings,

@@ -15,7 +15,8 @@ namespace hexquant::pipeline {
 [[nodiscard]] std::vector<std::string> float_tensors(const graph::Graph& graph,
                                                      const quant::QuantPlan& plan);
 
-/// Writes model.onnx, model_float.onnx, model.encodings, overrides.json and recipe.json.
+/// Writes PREFIX.onnx, PREFIX_float.onnx, PREFIX.encodings (recipe.prefix), overrides.json and
+/// recipe.json.
 /// @return what the version of the encodings file cannot express
 /// @throws Error(kIo)
 [[nodiscard]] Findings write_outputs(const std::filesystem::path& folder,

@@ -10,6 +10,7 @@ extern const std::string_view kPageCss;
 extern const std::string_view kKitJs;           ///< elements, number formats, SVG, tooltips
 extern const std::string_view kReportJs;        ///< report.html
 extern const std::string_view kLadderJs;        ///< its section on the rungs of auto
+extern const std::string_view kTrainingJs;      ///< its section on quantization-aware training
 extern const std::string_view kRoundingJs;      ///< its section on the weight methods
 extern const std::string_view kEqualizationJs;  ///< its section on cross-layer equalization
 extern const std::string_view kGranularityJs;   ///< page of the granularity command

@@ -118,6 +118,32 @@ struct RungRow {
   double seconds = 0.0;
 };
 
+/// One epoch of training; epoch 0 is the model before it.
+struct EpochRow {
+  std::int64_t epoch = 0;
+  std::int64_t steps = 0;
+  double loss = 0.0;   ///< mean of its steps; NaN for epoch 0
+  double value = 0.0;  ///< of the validation metric
+  double learning_rate = 0.0;
+  double samples_per_s = 0.0;  ///< while training
+  double seconds = 0.0;        ///< training and validation
+  bool is_best = false;        ///< better than every epoch before
+};
+
+/// Quantization-aware training.
+struct TrainingSection {
+  std::string metric;
+  std::string loss;  ///< "cross-entropy", "distillation" or "both"
+  std::string optimizer;
+  std::int64_t epochs = 0;      ///< that were asked for
+  std::int64_t best_epoch = 0;  ///< which is the result
+  std::int64_t parameters = 0;  ///< elements that were trained
+  std::int64_t ranges = 0;      ///< scales and limits among them
+  std::int64_t resumed_step = 0;
+  std::string stopped;          ///< why it ended early; empty when it did not
+  std::vector<EpochRow> curve;  ///< empty: no training
+};
+
 struct QuantizeReport {
   std::string model;
   std::string soc;
@@ -136,6 +162,7 @@ struct QuantizeReport {
   /// header), for the page only; null = not predicted.
   Json analysis;
   std::vector<RungRow> rungs;  ///< auto only
+  TrainingSection training;
   std::int64_t float_weight_bytes = 0;
   std::int64_t quantized_weight_bytes = 0;
   std::int64_t peak_rss_bytes = 0;

@@ -32,6 +32,7 @@ Json histogram_json(const quant::Histogram& histogram) {
 std::string script_for(const QuantizeReport& report) {
   std::string script;
   if (!report.rungs.empty()) script += kLadderJs;
+  if (!report.training.curve.empty()) script += kTrainingJs;
   if (!report.rounding.empty()) script += kRoundingJs;
   if (!report.equalization.empty()) script += kEqualizationJs;
   if (!report.analysis.is_null()) {

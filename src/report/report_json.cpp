@@ -97,6 +97,17 @@ Json rung_json(const RungRow& row) {
           {"seconds", row.seconds}};
 }
 
+Json epoch_json(const EpochRow& row) {
+  return {{"epoch", row.epoch},
+          {"steps", row.steps},
+          {"loss", number(row.loss)},
+          {"value", number(row.value)},
+          {"learning_rate", row.learning_rate},
+          {"samples_per_s", number(row.samples_per_s)},
+          {"seconds", row.seconds},
+          {"is_best", row.is_best}};
+}
+
 Json performance_json(const PerformanceRow& row) {
   return {{"is_measurement", false},          {"time_us", number(row.time_us)},
           {"lower_us", number(row.lower_us)}, {"upper_us", number(row.upper_us)},
@@ -124,6 +135,19 @@ Json list_json(const std::vector<Row>& rows, const Function& convert) {
   return list;
 }
 
+Json training_json(const TrainingSection& training) {
+  return {{"metric", training.metric},
+          {"loss", training.loss},
+          {"optimizer", training.optimizer},
+          {"epochs", training.epochs},
+          {"best_epoch", training.best_epoch},
+          {"parameters", training.parameters},
+          {"ranges", training.ranges},
+          {"resumed_step", training.resumed_step},
+          {"stopped", training.stopped},
+          {"curve", list_json(training.curve, epoch_json)}};
+}
+
 template <typename Value>
 Json object_json(const std::vector<std::pair<std::string, Value>>& members) {
   Json object = Json::object();
@@ -149,6 +173,7 @@ Json report_json(const QuantizeReport& report, const Json& header) {
   json["files"] = object_json(report.file_bytes);
   json["performance"] = performance_json(report.performance);
   if (!report.rungs.empty()) json["rungs"] = list_json(report.rungs, rung_json);
+  if (!report.training.curve.empty()) json["training"] = training_json(report.training);
   json["weight_bytes"] = {{"float", report.float_weight_bytes},
                           {"quantized", report.quantized_weight_bytes}};
   json["samples"] = report.samples;

@@ -60,7 +60,7 @@ std::vector<std::string> split_list(const std::vector<std::string>& items) {
   return parts;
 }
 
-void RecipeOptions::add_to(CLI::App& command) {
+void RecipeOptions::add_to(CLI::App& command, Widths widths) {
   command_ = &command;
   command
       .add_option("--recipe", recipe_path_,
@@ -68,6 +68,7 @@ void RecipeOptions::add_to(CLI::App& command) {
       ->check(CLI::ExistingFile);
   command.add_option("-o,--output", values_.output, "Folder for the results")->type_name("DIR");
   add_data_options(command);
+  add_width_options(command, widths);
   add_precision_options(command);
   add_evaluation_options(command);
 }
@@ -94,22 +95,34 @@ void RecipeOptions::add_data_options(CLI::App& command) {
       ->group(kDataGroup);
 }
 
+void RecipeOptions::add_width_options(CLI::App& command, Widths widths) {
+  const auto add = [&](const char* name, auto& value, const char* help) {
+    return command.add_option(name, value, help)->group(kPrecisionGroup)->capture_default_str();
+  };
+  add("--soc", values_.soc, "Target chip: decides what is legal");
+  add("--encodings-version", values_.encodings_version,
+      "Version of model.encodings: 0.6.1, 1.0.0 or 2.0.0")
+      ->check(CLI::IsMember({"0.6.1", "1.0.0", "2.0.0"}));
+  if (widths == Widths::kDevice) {
+    add("--weight-bits", weight_bits_,
+        "4, 8 or 16. 4 = where the HTP gains from it, 8 elsewhere; 4:all = everywhere")
+        ->check(CLI::IsMember({"4", "8", "16", "4:all"}));
+    add("--act-bits", values_.act_bits, "Activations: 8 or 16 bits")->check(CLI::IsMember({8, 16}));
+    return;
+  }
+  add("--weight-bits", weight_bits_,
+      "4, 8 or 16. 4 = where the HTP gains from it, 8 elsewhere; 4:all = everywhere;\n"
+      "2 = everywhere, for research (stored as int4)")
+      ->check(CLI::IsMember({"2", "4", "8", "16", "4:all"}));
+  add("--act-bits", values_.act_bits,
+      "Activations: 8 or 16 bits; 4 for research: no HTP runs the result")
+      ->check(CLI::IsMember({4, 8, 16}));
+}
+
 void RecipeOptions::add_precision_options(CLI::App& command) {
   const auto add = [&](const char* name, auto& value, const char* help) {
     return command.add_option(name, value, help)->group(kPrecisionGroup);
   };
-  add("--soc", values_.soc, "Target chip: decides what is legal")->capture_default_str();
-  add("--encodings-version", values_.encodings_version,
-      "Version of model.encodings: 0.6.1, 1.0.0 or 2.0.0")
-      ->check(CLI::IsMember({"0.6.1", "1.0.0", "2.0.0"}))
-      ->capture_default_str();
-  add("--weight-bits", weight_bits_,
-      "4, 8 or 16. 4 = where the HTP gains from it, 8 elsewhere; 4:all = everywhere")
-      ->check(CLI::IsMember({"4", "8", "16", "4:all"}))
-      ->capture_default_str();
-  add("--act-bits", values_.act_bits, "Activations: 8 or 16 bits")
-      ->check(CLI::IsMember({8, 16}))
-      ->capture_default_str();
   add("--bias-bits", values_.bias_bits, "Biases: 32 or 8 bits (8 costs accuracy)")
       ->check(CLI::IsMember({8, 32}))
       ->capture_default_str();
@@ -190,10 +203,10 @@ bool RecipeOptions::given(const char* option) const {
   return command_->count(option) > 0;
 }
 
-Recipe RecipeOptions::resolve() const {
+Recipe RecipeOptions::resolve(const std::string& file) const {
   Recipe recipe;
-  if (!recipe_path_.empty())
-    pipeline::recipe_from_json(read_json(recipe_path_), recipe_path_, recipe);
+  const std::string& path = recipe_path_.empty() ? file : recipe_path_;
+  if (!path.empty()) pipeline::recipe_from_json(read_json(path), path, recipe);
   overlay(recipe);
   overlay_evaluation(recipe.evaluation);
   return recipe;
@@ -229,7 +242,7 @@ void RecipeOptions::overlay(Recipe& recipe) const {
        values_.allow_unmatched_overrides);
   take("--config", recipe.config, values_.config);
   if (given("--weight-bits")) {
-    recipe.weight_bits = weight_bits_ == "16" ? 16 : weight_bits_ == "8" ? 8 : 4;
+    recipe.weight_bits = weight_bits_ == "4:all" ? 4 : std::stoi(weight_bits_);
     recipe.weight_bits_everywhere = weight_bits_ == "4:all";
   }
   for (const std::string& text : input_shapes_) {

@@ -14,15 +14,20 @@ namespace hexquant::cli {
 /// first so that options given on the command line win over it.
 class RecipeOptions {
  public:
+  /// Widths that the command takes: those that an HTP has, or narrower ones too.
+  enum class Widths { kDevice, kResearch };
+
   /// Adds the options shared by all commands that quantize, in help groups.
-  void add_to(CLI::App& command);
+  void add_to(CLI::App& command, Widths widths = Widths::kDevice);
 
   /// The recipe file (if any) overlaid with the options that were given.
+  /// @param file  recipe to begin with where no --recipe is given; may be empty
   /// @throws Error(kInvalidArgument) naming the option, Error(kInvalidData) for the recipe file
-  [[nodiscard]] Recipe resolve() const;
+  [[nodiscard]] Recipe resolve(const std::string& file = "") const;
 
  private:
   void add_data_options(CLI::App& command);
+  void add_width_options(CLI::App& command, Widths widths);
   void add_precision_options(CLI::App& command);
   void add_evaluation_options(CLI::App& command);
   void overlay(Recipe& recipe) const;

@@ -6,6 +6,7 @@
 #include "cli/loss_units.h"
 #include "cli/recipe_options.h"
 #include "cli/table.h"
+#include "cli/training_options.h"
 #include "commands/commands.h"
 #include "core/file_io.h"
 #include "core/format.h"
@@ -18,6 +19,7 @@ namespace {
 struct AutoArguments {
   std::string model;
   RecipeOptions recipe;
+  TrainingOptions training;
   double max_loss_points = 1.0;
   double max_seconds = 0.0;
   bool verbose = false;
@@ -45,6 +47,7 @@ int run_auto(const AutoArguments& arguments, const CommandContext& context) {
   Recipe recipe = arguments.recipe.resolve();
   if (!arguments.model.empty()) recipe.model = arguments.model;
   if (context.common.seed_given) recipe.seed = context.common.seed;
+  arguments.training.overlay(recipe.training);
   if (recipe.evaluation.metric == "sqnr") {
     throw Error(ErrorCode::kInvalidArgument,
                 "--metric sqnr has no loss against float: choose another metric");
@@ -77,6 +80,7 @@ void add_auto_command(CLI::App& program, CommandContext& context) {
   const auto arguments = std::make_shared<AutoArguments>();
   command->add_option("MODEL", arguments->model, "Float ONNX model");
   arguments->recipe.add_to(*command);
+  arguments->training.add_to(*command);
   command
       ->add_option("--max-loss", arguments->max_loss_points,
                    "Loss that is good enough: in points (hundredths) of top1, top5, cosine and\n"
@@ -85,18 +89,18 @@ void add_auto_command(CLI::App& program, CommandContext& context) {
       ->capture_default_str();
   command
       ->add_option("--max-seconds", arguments->max_seconds,
-                   "Start no further method after this time; 0 = no limit")
+                   "Start no further method after this time, and end training then; 0 = no limit")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_flag("-v,--verbose", arguments->verbose, "Print informational findings too");
   add_common_options(*command, context.common);
   command->footer(
       "The ladder: post-training quantization; equalization with adaptive rounding; more bits for\n"
-      "the layers where they gain most (mixed-precision); 16-bit activations. It stops at the "
-      "first rung that meets --max-loss and writes that rung into "
-      "DIR\n"
-      "as 'quantize' would, with the table of rungs in report.json and report.html. Calibrate and\n"
-      "score on different samples: overlap is warned of. Ctrl-C keeps the rungs that are done.\n"
+      "the layers where they gain most (mixed-precision); 16-bit activations; with --train-data,\n"
+      "quantization-aware training. It stops at the first rung that meets --max-loss and writes\n"
+      "that rung into DIR as 'quantize' would, with the table of rungs in report.json and\n"
+      "report.html. Calibrate and score on different samples: overlap is warned of. Ctrl-C keeps\n"
+      "the rungs that are done.\n"
       "Exit status 1: no rung meets the target; DIR then holds the most accurate one.\n\n"
       "Examples:\n"
       "  hexquant auto net.onnx --data images/ --preprocess prep.json --labels labels.csv \\\n"

@@ -13,6 +13,7 @@ void add_quantize_command(CLI::App& program, CommandContext& context);
 void add_evaluate_command(CLI::App& program, CommandContext& context);
 void add_sensitivity_command(CLI::App& program, CommandContext& context);
 void add_mixed_precision_command(CLI::App& program, CommandContext& context);
+void add_qat_command(CLI::App& program, CommandContext& context);
 void add_compile_command(CLI::App& program, CommandContext& context);
 void add_analyze_command(CLI::App& program, CommandContext& context);
 void add_advise_command(CLI::App& program, CommandContext& context);
