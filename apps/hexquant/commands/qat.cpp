@@ -25,6 +25,7 @@ struct QatArguments {
   TrainingOptions training;
   std::vector<std::string> val_data;
   std::string val_labels;
+  std::int64_t val_skip = 0;
   std::string prefix;
   double max_seconds = 0.0;
   pipeline::TrainingHooks hooks;
@@ -54,6 +55,7 @@ Recipe resolve(const QatArguments& arguments, const CommandContext& context) {
   if (folder.empty() && !arguments.model.empty()) recipe.model = arguments.model;
   if (context.common.seed_given) recipe.seed = context.common.seed;
   if (!arguments.val_data.empty()) recipe.evaluation.data.sources = arguments.val_data;
+  if (arguments.val_skip > 0) recipe.evaluation.data.skip = arguments.val_skip;
   if (!arguments.val_labels.empty()) {
     // --labels is then left for the other data.
     if (recipe.training.labels.empty()) recipe.training.labels = recipe.evaluation.labels;
@@ -150,6 +152,12 @@ void add_run_options(CLI::App& command, QatArguments& arguments) {
   command
       .add_option("--val-labels", arguments.val_labels,
                   "Labels of --val-data; --labels are then those of --train-data")
+      ->group("Accuracy");
+  command
+      .add_option("--val-skip", arguments.val_skip,
+                  "Leading samples of --val-data left out; --evaluate N takes N of the others")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
       ->group("Accuracy");
   command.add_option("--prefix", arguments.prefix,
                      "Result files are called PREFIX.onnx, PREFIX.encodings ... (default: model)");

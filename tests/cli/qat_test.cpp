@@ -1,0 +1,302 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <sstream>
+#include <thread>
+
+#include "cli/cli_testing.h"
+#include "support/json_schema.h"
+
+namespace hexquant::cli {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+/// True where the program can train.
+bool has_training() {
+  return std::filesystem::exists(std::filesystem::path(HEXQUANT_PROGRAM).parent_path() /
+                                 "libhexquant_qat.so");
+}
+
+/// The sample network with 4-bit weights, one scale a tensor: nearest rounding loses much.
+class QatCommand : public ProgramTest {
+ protected:
+  void SetUp() override {
+    ProgramTest::SetUp();
+    if (!has_training()) GTEST_SKIP() << "built without LibTorch";
+  }
+
+  [[nodiscard]] static std::vector<std::string> data_arguments() {
+    return {"--train-data",   example("calibration_images.npy"),
+            "--val-data",     example("test_images.npy"),
+            "--val-labels",   example("test_labels.npy"),
+            "--preprocess",   example("preprocess.json")};
+  }
+  [[nodiscard]] static std::vector<std::string> labels() {
+    return {"--train-labels", example("calibration_labels.npy")};
+  }
+  /// `qat` on the sample with these arguments besides.
+  [[nodiscard]] static std::vector<std::string> command(const std::vector<std::string>& more,
+                                                        const std::string& out) {
+    std::vector<std::string> arguments = {"qat", example("model.onnx")};
+    for (const auto& part : {data_arguments(), more, {"-o", out}}) {
+      arguments.insert(arguments.end(), part.begin(), part.end());
+    }
+    return arguments;
+  }
+  [[nodiscard]] static std::vector<std::string> narrow() {
+    return {"--weight-bits", "4:all", "--granularity", "tensor", "--epochs", "3",
+            "--lr", "0.002", "--batch-size", "32", "--threads", "1", "--loss", "distillation"};
+  }
+  [[nodiscard]] Json report(const std::string& out) const {
+    Json json = parse_json(read_file(path(out + "/report.json")), "report.json");
+    EXPECT_THAT(test::schema_violations(test::published_schema("report"), json), IsEmpty());
+    return json;
+  }
+  /// The result files of two folders are the same bytes.
+  void expect_same_models(const std::string& a, const std::string& b) const {
+    for (const char* file : {"model.onnx", "model_float.onnx", "model.encodings"}) {
+      EXPECT_EQ(read_file(path(a + "/" + file)), read_file(path(b + "/" + file))) << file;
+    }
+  }
+  /// Waits until the file is there. @return false after a minute
+  [[nodiscard]] bool wait_for(const std::string& file) const {
+    for (int i = 0; i < 6000; ++i) {
+      if (std::filesystem::exists(path(file))) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+  /// Starts the command and sends it a signal once its state is on disk.
+  /// @return what is left of it: the exit status of the shell's wait
+  [[nodiscard]] int run_and_signal(const std::vector<std::string>& arguments, const char* signal,
+                                   const std::string& checkpoint) const {
+    std::string line = "cd " + quoted(folder_.string()) + " && ( " + quoted(HEXQUANT_PROGRAM);
+    for (const std::string& argument : arguments) line += " " + quoted(argument);
+    line += " >signalled.out 2>signalled.err </dev/null & p=$!; n=0; while [ ! -e " +
+            quoted(checkpoint) + " ] && [ $n -lt 3000 ] && kill -0 $p 2>/dev/null; do sleep 0.02; "
+            "n=$((n+1)); done; sleep 0.1; kill -" + signal + " $p; wait $p )";
+    const int status = std::system(line.c_str());
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+};
+
+TEST_F(QatCommand, TrainingWithoutLabelsBeatsItsStartAndTheWrittenModelAgrees) {
+  const RunResult result = run(command(narrow(), "out"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, testing::ContainsRegex("Epoch 1/3 Loss: [0-9.]+ Acc: [0-9.]+"));
+  const Json training = report("out")["training"];
+  ASSERT_EQ(training["curve"].size(), 4U);
+  EXPECT_EQ(training["loss"], "distillation");
+  EXPECT_TRUE(training["curve"][0]["loss"].is_null());
+  EXPECT_LT(training["curve"][3]["loss"].get<double>(), training["curve"][1]["loss"].get<double>());
+  const auto best = training["best_epoch"].get<std::size_t>();
+  const double printed = training["curve"][best]["value"].get<double>();
+  EXPECT_GT(printed, training["curve"][0]["value"].get<double>());
+  EXPECT_THAT(read_file(path("out/report.html")), HasSubstr("trainingSection"));
+  EXPECT_FALSE(std::filesystem::exists(path("out/checkpoint"))) << "done: nothing to go on with";
+
+  const RunResult evaluated = run({"evaluate", path("out/model.onnx"), "--data",
+                                   example("test_images.npy"), "--labels",
+                                   example("test_labels.npy"), "--preprocess",
+                                   example("preprocess.json"), "--json", "evaluation.json"});
+  ASSERT_EQ(evaluated.status, 0) << evaluated.err;
+  const Json evaluation = parse_json(read_file(path("evaluation.json")), "evaluation.json");
+  EXPECT_NEAR(evaluation["models"][0]["metrics"]["top1"].get<double>(), printed, 1e-3);
+  EXPECT_NEAR(report("out")["summary"]["quantized"]["top1"].get<double>(), printed, 1e-3);
+}
+
+TEST_F(QatCommand, LabelsTrainTooAndTheFilesTakeTheirPrefix) {
+  std::vector<std::string> more = narrow();
+  more.back() = "cross-entropy";
+  for (const std::string& each : labels()) more.push_back(each);
+  more.insert(more.end(), {"--prefix", "model_qat", "--epochs", "2", "--augment", "crop:1",
+                           "--schedule", "cosine", "--optimizer", "adam", "--lr", "1e-4"});
+  const RunResult result = run(command(more, "out"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  for (const char* file : {"model_qat.onnx", "model_qat_float.onnx", "model_qat.encodings"}) {
+    EXPECT_TRUE(std::filesystem::exists(path(std::string("out/") + file))) << file;
+  }
+  EXPECT_EQ(report("out")["training"]["loss"], "cross-entropy");
+  const Json recipe = parse_json(read_file(path("out/recipe.json")), "recipe.json");
+  EXPECT_EQ(recipe["training"]["optimizer"], "adam");
+  EXPECT_EQ(recipe["prefix"], "model_qat");
+  const RunResult quantized = run({"quantize", "--recipe", path("out/recipe.json"), "-o", "other"});
+  EXPECT_EQ(quantized.status, 2);
+  EXPECT_THAT(quantized.err, HasSubstr("hexquant qat --recipe"));
+}
+
+TEST_F(QatCommand, StartsFromAQuantizedFolder) {
+  const RunResult first = run({"quantize", example("model.onnx"), "--data",
+                               example("calibration_images.npy"), "--preprocess",
+                               example("preprocess.json"), "--weight-bits", "4:all",
+                               "--algorithms", "adaptive-rounding", "-o", "quantized"});
+  ASSERT_EQ(first.status, 0) << first.err;
+  std::vector<std::string> arguments = {"qat", "quantized", "--epochs", "1", "--batch-size", "32"};
+  for (const auto& part : {data_arguments(), {"-o", "out"}}) {
+    arguments.insert(arguments.end(), part.begin(), part.end());
+  }
+  const RunResult result = run(arguments);
+  ASSERT_EQ(result.status, 0) << result.err;
+  const Json json = report("out");
+  EXPECT_EQ(json["recipe"]["weight_bits"], 4);
+  EXPECT_EQ(json["recipe"]["algorithms"][0], "adaptive-rounding");
+  // Nothing was trained in epoch 0: it is the folder's own model.
+  const RunResult evaluated =
+      run({"evaluate", path("quantized/model.onnx"), "--data", example("test_images.npy"),
+           "--labels", example("test_labels.npy"), "--preprocess", example("preprocess.json"),
+           "--json", "evaluation.json"});
+  ASSERT_EQ(evaluated.status, 0) << evaluated.err;
+  const Json evaluation = parse_json(read_file(path("evaluation.json")), "evaluation.json");
+  EXPECT_NEAR(evaluation["models"][0]["metrics"]["top1"].get<double>(),
+              json["training"]["curve"][0]["value"].get<double>(), 2e-3);
+  arguments[1] = "out";
+  arguments.back() = "again";
+  EXPECT_THAT(run(arguments).err, HasSubstr("is a result of training"));
+}
+
+TEST_F(QatCommand, AnInterruptedRunEndsWithTheSameModel) {
+  std::vector<std::string> more = narrow();
+  more.insert(more.end(), {"--checkpoint-seconds", "0.001", "--augment", "crop:2"});
+  ASSERT_EQ(run(command(more, "whole")).status, 0);
+  EXPECT_EQ(run_and_signal(command(more, "stopped"), "INT", "stopped/checkpoint"), 130);
+  EXPECT_THAT(read_file(path("signalled.err")), HasSubstr("the same command goes on"));
+  EXPECT_FALSE(std::filesystem::exists(path("stopped/model.onnx")));
+  const RunResult resumed = run(command(more, "stopped"));
+  ASSERT_EQ(resumed.status, 0) << resumed.err;
+  EXPECT_GT(report("stopped")["training"]["resumed_step"].get<int>(), 0);
+  expect_same_models("whole", "stopped");
+
+  EXPECT_EQ(run_and_signal(command(more, "killed"), "KILL", "killed/checkpoint"), 137);
+  ASSERT_EQ(run(command(more, "killed")).status, 0);
+  EXPECT_GT(report("killed")["training"]["resumed_step"].get<int>(), 0);
+  expect_same_models("whole", "killed");
+}
+
+TEST_F(QatCommand, ACheckpointOfAnotherRunIsRefusedUntilRestart) {
+  std::vector<std::string> more = narrow();
+  more.insert(more.end(), {"--checkpoint-seconds", "0.001"});
+  EXPECT_EQ(run_and_signal(command(more, "out"), "KILL", "out/checkpoint"), 137);
+  more.insert(more.end(), {"--lr", "0.01"});
+  const RunResult refused = run(command(more, "out"));
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.err, HasSubstr("--restart"));
+  more.push_back("--restart");
+  EXPECT_EQ(run(command(more, "out")).status, 0);
+}
+
+TEST_F(QatCommand, ALossThatIsNoNumberKeepsTheBestModel) {
+  std::vector<std::string> more = narrow();
+  more.insert(more.end(), {"--lr", "1e30"});
+  const RunResult result = run(command(more, "out"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("loss-not-finite"));
+  const Json training = report("out")["training"];
+  EXPECT_THAT(training["stopped"].get<std::string>(), HasSubstr("the loss became"));
+  const auto best = training["best_epoch"].get<std::size_t>();
+  EXPECT_EQ(report("out")["summary"]["quantized"]["top1"], training["curve"][best]["value"]);
+}
+
+TEST_F(QatCommand, LimitsEndIt) {
+  std::vector<std::string> more = narrow();
+  more.insert(more.end(), {"--max-steps", "5"});
+  ASSERT_EQ(run(command(more, "steps")).status, 0);
+  EXPECT_EQ(report("steps")["training"]["curve"].back()["steps"], 5);
+  more = narrow();
+  more.insert(more.end(), {"--max-seconds", "0.001"});
+  ASSERT_EQ(run(command(more, "seconds")).status, 0);
+  EXPECT_THAT(report("seconds")["training"]["stopped"].get<std::string>(), HasSubstr("are over"));
+  more = narrow();
+  more.insert(more.end(), {"--lr", "1e-12", "--patience", "1"});
+  ASSERT_EQ(run(command(more, "patience")).status, 0);
+  EXPECT_EQ(report("patience")["training"]["curve"].size(), 2U);
+  EXPECT_THAT(report("patience")["training"]["stopped"].get<std::string>(),
+              HasSubstr("no improvement"));
+}
+
+TEST_F(QatCommand, ResearchWidthsTrainWithAFinding) {
+  std::vector<std::string> more = narrow();
+  more[1] = "2";
+  more[3] = "channel";
+  more.insert(more.end(), {"--act-bits", "4", "--epochs", "1"});
+  const RunResult result = run(command(more, "out"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("cannot-run-on-htp"));
+  const Json json = report("out");
+  EXPECT_EQ(json["layers"][0]["weight_bits"], 2);
+  EXPECT_EQ(json["layers"][0]["act_bits"], 4);
+  EXPECT_EQ(run({"quantize", example("model.onnx"), "--act-bits", "4", "-o", "other"}).status, 2);
+}
+
+TEST_F(QatCommand, RefusesToScoreWhatItTrainsWith) {
+  std::vector<std::string> arguments = {"qat", example("model.onnx"), "--train-data",
+                                        example("test_images.npy"), "--val-data",
+                                        example("test_images.npy"), "--val-labels",
+                                        example("test_labels.npy"), "--preprocess",
+                                        example("preprocess.json"), "-o", "out"};
+  expect_refused(run(arguments), "500 of 500 samples to validate with are trained with too");
+}
+
+TEST_F(QatCommand, RefusesWhatIsMissing) {
+  expect_refused(run({"qat", example("model.onnx"), "--val-data", example("test_images.npy"),
+                      "-o", "out"}),
+                 "no training data given (--train-data");
+  expect_refused(run({"qat", example("model.onnx"), "--train-data",
+                      example("calibration_images.npy"), "-o", "out"}),
+                 "no validation data given (--val-data");
+  std::vector<std::string> more = {"--loss", "cross-entropy"};
+  expect_refused(run(command(more, "out")), "give --train-labels");
+  std::filesystem::create_directory(path("empty"));
+  EXPECT_THAT(run({"qat", "empty", "-o", "out"}).err, HasSubstr("no recipe.json"));
+}
+
+TEST_F(QatCommand, AutoTrainsWhenNothingElseIsGoodEnough) {
+  const RunResult result = run(
+      {"auto", example("model.onnx"), "--data", example("calibration_images.npy"), "--samples",
+       "64", "--preprocess", example("preprocess.json"), "--eval-data", example("test_images.npy"),
+       "--labels", example("test_labels.npy"), "--train-data", example("calibration_images.npy"),
+       "--epochs", "1", "--metric", "cosine", "--max-loss", "0", "--weight-bits", "4:all", "-o",
+       "out"});
+  EXPECT_EQ(result.status, 1) << result.err;
+  const Json rungs = report("out")["rungs"];
+  EXPECT_EQ(rungs.back()["method"], "training");
+  EXPECT_TRUE(rungs.back()["ran"].get<bool>());
+}
+
+/// What the program says where LibTorch is absent.
+class QatWithoutLibTorch : public ProgramTest {};
+
+TEST_F(QatWithoutLibTorch, SaysHowToGetIt) {
+  std::filesystem::create_directory(path("empty"));
+  const std::string prefix = "HEXQUANT_PLUGIN_DIR=" + quoted(path("empty"));
+  const RunResult result =
+      run({"qat", example("model.onnx"), "--train-data", example("calibration_images.npy"),
+           "--val-data", example("test_images.npy"), "-o", "out"},
+          prefix);
+  EXPECT_EQ(result.status, 3) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("libtorch-dev"));
+  EXPECT_FALSE(std::filesystem::exists(path("out")));
+}
+
+TEST_F(QatWithoutLibTorch, AutoClimbsTheOtherRungs) {
+  std::filesystem::create_directory(path("empty"));
+  const std::string prefix = "HEXQUANT_PLUGIN_DIR=" + quoted(path("empty"));
+  const RunResult result = run(
+      {"auto", example("model.onnx"), "--data", example("calibration_images.npy"), "--samples",
+       "64", "--preprocess", example("preprocess.json"), "--eval-data", example("test_images.npy"),
+       "--labels", example("test_labels.npy"), "--train-data", example("calibration_images.npy"),
+       "--metric", "cosine", "--max-loss", "0", "-o", "out"},
+      prefix);
+  EXPECT_EQ(result.status, 1) << result.err;
+  const Json json = parse_json(read_file(path("out/report.json")), "report.json");
+  EXPECT_FALSE(json["rungs"].back()["ran"].get<bool>());
+  EXPECT_THAT(json["rungs"].back()["reason"].get<std::string>(), HasSubstr("libtorch-dev"));
+}
+
+}  // namespace
+}  // namespace hexquant::cli
