@@ -38,6 +38,17 @@ TrainableNetwork make_student(const TrainRequest& request) {
   return TrainableNetwork::make(*request.start, *request.plan, *request.encodings, options);
 }
 
+/// Inputs as the network takes them: a batch that shape arithmetic fixed is no longer free.
+std::vector<data::ModelInput> network_inputs(const TrainRequest& request,
+                                             const TrainableNetwork& network) {
+  std::vector<data::ModelInput> inputs = request.inputs;
+  if (!network.fixed_batch()) return inputs;
+  for (data::ModelInput& input : inputs) {
+    if (!input.shape.empty()) input.shape[0].value = *network.fixed_batch();
+  }
+  return inputs;
+}
+
 class Trainer {
  public:
   explicit Trainer(const TrainRequest& request)
@@ -45,7 +56,7 @@ class Trainer {
         options_(request.options),
         student_(make_student(request)),
         loss_(*request.start, options_, student_),
-        batches_(*request.data, request.inputs,
+        batches_(*request.data, network_inputs(request, student_),
                  {.batch_size = options_.batch_size,
                   .epochs = options_.epochs,
                   .seed = options_.seed,
