@@ -48,8 +48,9 @@ struct LadderResult {
 
 /// Tries ever more costly methods until the accuracy is good enough: post-training quantization,
 /// equalization with adaptive rounding, mixed precision, 16-bit activations, and, where
-/// recipe.training names data, quantization-aware training. Stops at the first that meets the target. recipe.output then holds that rung's files, as quantize() writes them,
-/// and a report with the rungs.
+/// recipe.training names data, quantization-aware training. Stops at the first that meets the
+/// target. recipe.output then holds that rung's files, as quantize() writes them, and a report with
+/// the rungs.
 ///
 /// Scoring is always on; without data of its own it uses samples behind the calibrated ones.
 /// Samples that are in both sets are a finding.

@@ -54,7 +54,7 @@ struct TrainingRecipe {
   double block_loss = 0.0;           ///< weight of the relative error at the outputs of blocks
   std::string optimizer = "sgd";     ///< sgd | adam
   double learning_rate = 1e-3;
-  double range_rate = 1.0;  ///< learning rate of scales and ranges, as a multiple of learning_rate
+  double range_rate = 0.1;  ///< learning rate of scales and ranges, as a multiple of learning_rate
   double momentum = 0.9;    ///< sgd
   double weight_decay = 1e-4;
   double clip_gradient = 0.0;         ///< largest norm of all gradients together; 0 = no limit
@@ -105,7 +105,7 @@ struct Recipe {
   EvaluationRecipe evaluation;
   TrainingRecipe training;
   std::string prefix = "model";  ///< of the result files: PREFIX.onnx, PREFIX.encodings, ...
-  std::string output;  ///< folder of the results
+  std::string output;            ///< folder of the results
   std::uint64_t seed = 0;
 };
 

@@ -120,8 +120,8 @@ TensorFile parse_tensor_file(std::string_view bytes, const std::string& origin,
   const JsonCursor cursor(json, origin);
   if (cursor.at("kind").text() != kind || cursor.at("version").integer(0, kLargest) != version) {
     fail(origin, format("holds '{}' version {}: expected '{}' version {}",
-                        cursor.at("kind").text().substr(0, 40), cursor.at("version").integer(0, kLargest),
-                        kind, version));
+                        cursor.at("kind").text().substr(0, 40),
+                        cursor.at("version").integer(0, kLargest), kind, version));
   }
   TensorFile file;
   file.header = cursor.at("header").json();

@@ -40,7 +40,9 @@ std::vector<std::int64_t> random_order(std::int64_t count, std::uint64_t seed, s
 std::vector<std::pair<std::string, ImageLayout>> image_inputs(
     const std::vector<ModelInput>& inputs) {
   std::vector<std::pair<std::string, ImageLayout>> images;
-  const auto holds_channels = [](const graph::Dim& dim) { return dim.value == 1 || dim.value == 3; };
+  const auto holds_channels = [](const graph::Dim& dim) {
+    return dim.value == 1 || dim.value == 3;
+  };
   for (const ModelInput& input : inputs) {
     if (input.dtype != DType::kFloat32 || input.shape.size() != 4) continue;
     if (holds_channels(input.shape[1])) {
@@ -93,8 +95,8 @@ ShuffledBatches::ShuffledBatches(const Dataset& samples, const std::vector<Model
   const std::int64_t wanted = std::min(options_.batch_size, all);
   if (wanted % samples_.batch_size() != 0) {
     throw Error(ErrorCode::kInvalidArgument,
-                format("batch size {}: expected a multiple of the model's fixed batch of {}", wanted,
-                       samples_.batch_size()));
+                format("batch size {}: expected a multiple of the model's fixed batch of {}",
+                       wanted, samples_.batch_size()));
   }
   if (has_free_batch(inputs)) {
     stacked_ = wanted;

@@ -143,10 +143,11 @@ void check_training(const Recipe& given) {
   const qat::TrainOptions options =
       resolve_training(recipe, !data.labels.empty(), evaluation.task.metric);
   if (options.loss != qat::Loss::kDistillation && data.labels.empty()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                format("loss '{}' needs labels of the training data: give --train-labels, or --loss "
-                       "distillation",
-                       recipe.training.loss));
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        format("loss '{}' needs labels of the training data: give --train-labels, or --loss "
+               "distillation",
+               recipe.training.loss));
   }
   refuse_overlap(*data.samples, *evaluation.data, ignored);
 }

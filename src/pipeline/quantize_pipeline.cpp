@@ -159,8 +159,7 @@ void take_trained(const graph::Graph& weights, const quant::EncodingTable& encod
                   QuantizedModel& model) {
   model.encodings = encodings;
   model.weights_on_grid = weights;
-  const Findings saturated =
-      weights::quantize_biases(model.weights_on_grid, plan, model.encodings);
+  const Findings saturated = weights::quantize_biases(model.weights_on_grid, plan, model.encodings);
   model.findings.insert(model.findings.end(), saturated.begin(), saturated.end());
   put_pairs(options, model);
 }

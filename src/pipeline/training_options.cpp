@@ -55,8 +55,7 @@ qat::Loss loss_of(const std::string& name, bool labelled) {
 
 qat::Distance distance_of(const std::string& name, const evaluate::Metric& metric) {
   if (name == "auto") {
-    const bool reads_classes =
-        metric.is_rate() || metric.kind == evaluate::MetricKind::kPerplexity;
+    const bool reads_classes = metric.is_rate() || metric.kind == evaluate::MetricKind::kPerplexity;
     return reads_classes ? qat::Distance::kKl : qat::Distance::kMse;
   }
   return value_of<qat::Distance>("distance", name,
@@ -73,8 +72,9 @@ Recipe with_training_data(const Recipe& given) {
                 "no training data given (--train-data: folder, .npy, .npz or input list)");
   }
   if (recipe.evaluation.data.sources.empty()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "no validation data given (--val-data or --eval-data: samples that are not trained with)");
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        "no validation data given (--val-data or --eval-data: samples that are not trained with)");
   }
   recipe.evaluation.enabled = true;
   if (recipe.data.sources.empty()) {

@@ -50,10 +50,11 @@ void narrow_codes(const graph::Graph& graph, const NarrowCodes& narrow, QuantPla
   }
   plan.findings.push_back(
       {"cannot-run-on-htp", Severity::kWarning, "",
-       format("weights of {} bits and activations of {} bits are for research: no HTP computes with "
-              "{}",
-              narrow.weight_bits, narrow.act_bits,
-              narrow.act_bits < 8 ? "activations below 8 bits" : "weights below 4 bits"),
+       format(
+           "weights of {} bits and activations of {} bits are for research: no HTP computes with "
+           "{}",
+           narrow.weight_bits, narrow.act_bits,
+           narrow.act_bits < 8 ? "activations below 8 bits" : "weights below 4 bits"),
        "use --act-bits 8 or 16 and --weight-bits 4 or 8 for a device"});
 }
 

@@ -21,9 +21,9 @@ struct TrainState {
   double train_seconds = 0.0;   ///< of the steps of the epoch that runs
   std::vector<EpochRow> curve;  ///< epochs that were validated
   std::int64_t best_epoch = 0;
-  std::string stopped;                                  ///< why it ended early; empty = it goes on
-  std::map<std::string, torch::Tensor> values;          ///< parameters, see values_of()
-  std::map<std::string, torch::Tensor> best_values;     ///< those of the best epoch
+  std::string stopped;                                   ///< why it ended early; empty = it goes on
+  std::map<std::string, torch::Tensor> values;           ///< parameters, see values_of()
+  std::map<std::string, torch::Tensor> best_values;      ///< those of the best epoch
   std::map<std::string, torch::Tensor> optimizer_state;  ///< see Optimizer::state()
 };
 

@@ -57,10 +57,11 @@ LossFunction::LossFunction(const graph::Graph& graph, const TrainOptions& option
     if (!classes && (rank == 2 || rank == 4)) classes = i;
   }
   if (float_outputs_.empty() || (needs_labels() && !classes)) {
-    throw Error(ErrorCode::kInvalidArgument,
-                format("loss: the model's outputs ({}) hold no {}", join(outputs, ", "),
-                       needs_labels() ? "row of class scores a sample for labels to be compared with"
-                                      : "floating-point values"));
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        format("loss: the model's outputs ({}) hold no {}", join(outputs, ", "),
+               needs_labels() ? "row of class scores a sample for labels to be compared with"
+                              : "floating-point values"));
   }
   scored_output_ = needs_labels() ? *classes : float_outputs_.front();
   if (const auto name = logits_of(graph, outputs[scored_output_])) {

@@ -49,16 +49,16 @@ struct TrainOptions {
   double block_loss = 0.0;           ///< weight of kMse at the outputs of blocks, >= 0
   OptimizerKind optimizer = OptimizerKind::kSgd;
   double learning_rate = 1e-3;
-  double range_rate = 1.0;  ///< learning rate of scales and ranges over that of the weights
+  double range_rate = 0.1;  ///< learning rate of scales and ranges over that of the weights
   double momentum = 0.9;    ///< kSgd
   double weight_decay = 1e-4;
   double clip_gradient = 0.0;  ///< largest Euclidean norm of all gradients; 0 = no limit
   Schedule schedule = Schedule::kConstant;
   std::int64_t epochs = 10;
   std::int64_t batch_size = 64;
-  std::int64_t max_steps = 0;      ///< of all epochs together; 0 = no limit
-  std::int64_t patience = 0;       ///< ends after so many epochs without improvement; 0 = never
-  double max_seconds = 0.0;        ///< ends the epoch that runs; 0 = no limit
+  std::int64_t max_steps = 0;  ///< of all epochs together; 0 = no limit
+  std::int64_t patience = 0;   ///< ends after so many epochs without improvement; 0 = never
+  double max_seconds = 0.0;    ///< ends the epoch that runs; 0 = no limit
   data::Augmentation augmentation;
   std::uint64_t seed = 0;
   int narrow_weight_bits = 4;  ///< 2: weights with int4 encodings use the codes -2 ... 1 alone

@@ -95,8 +95,7 @@ class Trainer {
   /// Goes on from the checkpoint, where there is one.
   void take_up() {
     std::error_code ignored;
-    if (request_.checkpoint.empty() ||
-        !std::filesystem::exists(request_.checkpoint, ignored)) {
+    if (request_.checkpoint.empty() || !std::filesystem::exists(request_.checkpoint, ignored)) {
       return;
     }
     state_ = read_checkpoint(request_.checkpoint, request_.digest);
@@ -225,7 +224,8 @@ class Trainer {
     row.value = request_.validate(graph, encodings);
     const auto steps = static_cast<double>(row.steps);
     row.loss = epoch == 0 ? std::numeric_limits<double>::quiet_NaN() : state_.loss_sum / steps;
-    row.learning_rate = scheduled_rate(options_, std::max<std::int64_t>(state_.step - 1, 0), total_);
+    row.learning_rate =
+        scheduled_rate(options_, std::max<std::int64_t>(state_.step - 1, 0), total_);
     if (epoch > 0) row.samples_per_s = steps * samples_per_step() / state_.train_seconds;
     const double took = watch.total_seconds();
     row.seconds = state_.train_seconds + took;
@@ -260,10 +260,10 @@ class Trainer {
   void lose(double loss) {
     is_lost_ = true;
     state_.stopped = format("the loss became {} at step {}", loss, state_.step + 1);
-    findings_.push_back({"loss-not-finite", Severity::kWarning, "",
-                         format("{}: the result is that of epoch {}", state_.stopped,
-                                state_.best_epoch),
-                         "train with a lower --lr or with --clip-gradient 1"});
+    findings_.push_back(
+        {"loss-not-finite", Severity::kWarning, "",
+         format("{}: the result is that of epoch {}", state_.stopped, state_.best_epoch),
+         "train with a lower --lr or with --clip-gradient 1"});
   }
 
   void report(const EpochRow& row) const {
@@ -323,8 +323,7 @@ TrainResult train(const TrainRequest& request) {
   try {
     return Trainer(request).run();
   } catch (const c10::Error& error) {
-    throw Error(ErrorCode::kInternal,
-                format("LibTorch: {}", error.what_without_backtrace()));
+    throw Error(ErrorCode::kInternal, format("LibTorch: {}", error.what_without_backtrace()));
   }
 }
 

@@ -136,16 +136,11 @@ Json list_json(const std::vector<Row>& rows, const Function& convert) {
 }
 
 Json training_json(const TrainingSection& training) {
-  return {{"metric", training.metric},
-          {"loss", training.loss},
-          {"optimizer", training.optimizer},
-          {"epochs", training.epochs},
-          {"best_epoch", training.best_epoch},
-          {"parameters", training.parameters},
-          {"ranges", training.ranges},
-          {"resumed_step", training.resumed_step},
-          {"stopped", training.stopped},
-          {"curve", list_json(training.curve, epoch_json)}};
+  return {{"metric", training.metric},         {"loss", training.loss},
+          {"optimizer", training.optimizer},   {"epochs", training.epochs},
+          {"best_epoch", training.best_epoch}, {"parameters", training.parameters},
+          {"ranges", training.ranges},         {"resumed_step", training.resumed_step},
+          {"stopped", training.stopped},       {"curve", list_json(training.curve, epoch_json)}};
 }
 
 template <typename Value>

@@ -68,8 +68,8 @@ TEST(Optimizer, AdamStepsBySizeNotByGradient) {
   give_gradient(weight, 250.0);
   give_gradient(range, -1.0);
   optimizer.step(0.1);
-  EXPECT_NEAR(value_of(weight), 0.9, 1e-6);      // sign(g) x rate in the first step
-  EXPECT_NEAR(value_of(range), 1.1e-3, 1e-9);    // relative to its magnitude
+  EXPECT_NEAR(value_of(weight), 0.9, 1e-6);    // sign(g) x rate in the first step
+  EXPECT_NEAR(value_of(range), 1.1e-3, 1e-9);  // relative to its magnitude
 }
 
 TEST(Optimizer, GradientsAreLimitedTogether) {

@@ -24,9 +24,9 @@ graph::Graph linear_graph() {
   graph::Graph graph;
   graph.opsets[""] = 17;
   graph.add_input("x", {DType::kFloat32, std::vector<graph::Dim>{{-1, "N"}, {kInputs, ""}}});
-  graph.add_initializer("w", Tensor::from<float>({kOutputs, kInputs},
-                                                 {0.9F, -0.4F, 0.3F, 0.2F, -0.7F, 0.8F, 0.1F, -0.3F,
-                                                  0.25F, 0.35F, -0.9F, 0.6F}));
+  graph.add_initializer(
+      "w", Tensor::from<float>({kOutputs, kInputs}, {0.9F, -0.4F, 0.3F, 0.2F, -0.7F, 0.8F, 0.1F,
+                                                     -0.3F, 0.25F, 0.35F, -0.9F, 0.6F}));
   graph.add_initializer("b", Tensor::from<float>({kOutputs}, {0.1F, -0.2F, 0.3F}));
   graph.add_node({.op_type = "Gemm",
                   .inputs = {"x", "w", "b"},
@@ -79,6 +79,7 @@ class TrainerTest : public ::testing::Test {
     request_.options.loss = Loss::kDistillation;
     request_.options.distance = Distance::kMse;
     request_.options.learning_rate = 0.05;
+    request_.options.range_rate = 1.0;
     request_.options.epochs = 4;
     request_.options.batch_size = 8;
     request_.validate = [this](const graph::Graph& graph, const quant::EncodingTable&) {

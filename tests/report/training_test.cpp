@@ -26,12 +26,29 @@ QuantizeReport trained_report() {
   training.resumed_step = 40;
   training.stopped = "no improvement in 1 epochs";
   training.curve = {{.epoch = 0, .loss = kNan, .value = 0.7, .seconds = 0.5, .is_best = true},
-                    {.epoch = 1, .steps = 20, .loss = 0.5, .value = 0.8, .learning_rate = 1e-3,
-                     .samples_per_s = 321.0, .seconds = 2.0, .is_best = true},
-                    {.epoch = 2, .steps = 20, .loss = 0.25, .value = 0.875, .learning_rate = 1e-3,
-                     .samples_per_s = 320.0, .seconds = 2.0, .is_best = true},
-                    {.epoch = 3, .steps = 20, .loss = 0.2, .value = 0.85, .learning_rate = 1e-3,
-                     .samples_per_s = 320.0, .seconds = 2.0}};
+                    {.epoch = 1,
+                     .steps = 20,
+                     .loss = 0.5,
+                     .value = 0.8,
+                     .learning_rate = 1e-3,
+                     .samples_per_s = 321.0,
+                     .seconds = 2.0,
+                     .is_best = true},
+                    {.epoch = 2,
+                     .steps = 20,
+                     .loss = 0.25,
+                     .value = 0.875,
+                     .learning_rate = 1e-3,
+                     .samples_per_s = 320.0,
+                     .seconds = 2.0,
+                     .is_best = true},
+                    {.epoch = 3,
+                     .steps = 20,
+                     .loss = 0.2,
+                     .value = 0.85,
+                     .learning_rate = 1e-3,
+                     .samples_per_s = 320.0,
+                     .seconds = 2.0}};
   return report;
 }
 

@@ -64,10 +64,9 @@ class TerminalProgress final : public ProgressSink {
       left = format(" {:.0f} s left",
                     elapsed_s / static_cast<double>(done) * static_cast<double>(total_ - done));
     }
-    const std::string line =
-        format("\r\033[K{:<12} [{}{}] {}/{}{}{}", stage_, std::string(filled, '#'),
-               std::string(kWidth - filled, '.'), done, total_, left,
-               note_.empty() ? "" : "  " + note_);
+    const std::string line = format("\r\033[K{:<12} [{}{}] {}/{}{}{}", stage_,
+                                    std::string(filled, '#'), std::string(kWidth - filled, '.'),
+                                    done, total_, left, note_.empty() ? "" : "  " + note_);
     std::fputs(line.c_str(), stderr);
   }
 

@@ -53,8 +53,7 @@ void TrainingOptions::add_loss_options(CLI::App& command) {
       "reads classes")
       ->check(CLI::IsMember({"auto", "kl", "mse"}))
       ->capture_default_str();
-  add("--distillation-weight", values_.distillation_weight,
-      "Share of distillation in --loss both")
+  add("--distillation-weight", values_.distillation_weight, "Share of distillation in --loss both")
       ->capture_default_str();
   add("--block-loss", values_.block_loss,
       "Weight of the error at the outputs of blocks against the float model; 0 = none")

@@ -76,9 +76,8 @@ std::string metric_text(const std::string& metric, double value) {
 void print_epoch(const qat::EpochRow& row, std::int64_t epochs, const std::string& metric) {
   const std::string name = metric == "top1" ? "Acc" : metric;
   const std::string loss = row.epoch == 0 ? "" : format(" Loss: {:.4f}", row.loss);
-  std::fputs(
-      format("Epoch {}/{}{} {}: {:.4f}\n", row.epoch, epochs, loss, name, row.value).c_str(),
-      stdout);
+  std::fputs(format("Epoch {}/{}{} {}: {:.4f}\n", row.epoch, epochs, loss, name, row.value).c_str(),
+             stdout);
   std::fflush(stdout);
 }
 
@@ -93,8 +92,8 @@ void print_result(const pipeline::QatResult& job) {
     text += format("float             {} {}\n", metric_text(metric, reference->second), metric);
   }
   text += format("before training   {} {}\n", metric_text(metric, training.curve[0].value), metric);
-  text += format("trained           {} {}, epoch {} of {}\n", metric_text(metric, best.value), metric,
-                 training.best_epoch, training.epochs);
+  text += format("trained           {} {}, epoch {} of {}\n", metric_text(metric, best.value),
+                 metric, training.best_epoch, training.epochs);
   text += format("written model     {} {}\n", metric_text(metric, result.quantized.at("value")),
                  metric);
   if (!training.stopped.empty()) text += format("ended early       {}\n", training.stopped);
@@ -145,9 +144,10 @@ void add_run_options(CLI::App& command, QatArguments& arguments) {
                 "Begin anew instead of going on from DIR/checkpoint")
       ->group("Training");
   command
-      .add_option("--val-data", arguments.val_data,
-                  "Samples that every epoch is scored on, in the forms of --data; none of them may\n"
-                  "be trained with (the same as --eval-data)")
+      .add_option(
+          "--val-data", arguments.val_data,
+          "Samples that every epoch is scored on, in the forms of --data; none of them may\n"
+          "be trained with (the same as --eval-data)")
       ->group("Accuracy");
   command
       .add_option("--val-labels", arguments.val_labels,
