@@ -60,7 +60,7 @@ TrainingData open_training_data(const Recipe& recipe, const graph::Graph& graph)
 /// Scores of samples that were trained with say nothing. A few equal samples by chance are named,
 /// more are refused.
 void refuse_overlap(const data::Dataset& trained, const data::Dataset& scored, Findings& findings) {
-  constexpr std::int64_t kMostByChance = 100;  // one in so many
+  constexpr std::int64_t kMostByChance = 20;  // one in so many
   const std::int64_t shared = count_overlap(trained, scored);
   if (shared == 0) return;
   const std::string found =

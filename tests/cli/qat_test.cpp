@@ -49,6 +49,17 @@ class QatCommand : public ProgramTest {
     }
     return arguments;
   }
+  /// Gives options (name, value, name, value ...) other values, or adds them.
+  static void set(std::vector<std::string>& arguments, const std::vector<std::string>& options) {
+    for (std::size_t i = 0; i + 1 < options.size(); i += 2) {
+      const auto found = std::find(arguments.begin(), arguments.end(), options[i]);
+      if (found == arguments.end()) {
+        arguments.insert(arguments.end(), {options[i], options[i + 1]});
+      } else {
+        *(found + 1) = options[i + 1];
+      }
+    }
+  }
   [[nodiscard]] static std::vector<std::string> narrow() {
     return {"--weight-bits", "2",  "--epochs",  "3", "--lr",   "0.002",
             "--batch-size",  "32", "--threads", "1", "--loss", "distillation"};
@@ -115,9 +126,9 @@ TEST_F(QatCommand, TrainingWithoutLabelsBeatsItsStartAndTheWrittenModelAgrees) {
 
 TEST_F(QatCommand, LabelsTrainTooAndTheFilesTakeTheirPrefix) {
   std::vector<std::string> more = narrow();
-  more.back() = "cross-entropy";
+  set(more, {"--loss", "cross-entropy"});
   for (const std::string& each : labels()) more.push_back(each);
-  more.insert(more.end(), {"--prefix", "model_qat", "--epochs", "2", "--augment", "crop:1",
+  set(more, {"--prefix", "model_qat", "--epochs", "2", "--augment", "crop:1",
                            "--schedule", "cosine", "--optimizer", "adam", "--lr", "1e-4"});
   const RunResult result = run(command(more, "out"));
   ASSERT_EQ(result.status, 0) << result.err;
@@ -164,7 +175,7 @@ TEST_F(QatCommand, StartsFromAQuantizedFolder) {
 
 TEST_F(QatCommand, AnInterruptedRunEndsWithTheSameModel) {
   std::vector<std::string> more = narrow();
-  more.insert(more.end(), {"--checkpoint-seconds", "0.001", "--augment", "crop:2"});
+  set(more, {"--checkpoint-seconds", "0.001", "--augment", "crop:2"});
   ASSERT_EQ(run(command(more, "whole")).status, 0);
   EXPECT_EQ(run_and_signal(command(more, "stopped"), "INT", "stopped/checkpoint"), 130);
   EXPECT_THAT(read_file(path("signalled.err")), HasSubstr("the same command goes on"));
@@ -182,9 +193,9 @@ TEST_F(QatCommand, AnInterruptedRunEndsWithTheSameModel) {
 
 TEST_F(QatCommand, ACheckpointOfAnotherRunIsRefusedUntilRestart) {
   std::vector<std::string> more = narrow();
-  more.insert(more.end(), {"--checkpoint-seconds", "0.001"});
+  set(more, {"--checkpoint-seconds", "0.001"});
   EXPECT_EQ(run_and_signal(command(more, "out"), "KILL", "out/checkpoint"), 137);
-  more.insert(more.end(), {"--lr", "0.01"});
+  set(more, {"--lr", "0.01"});
   const RunResult refused = run(command(more, "out"));
   EXPECT_EQ(refused.status, 2);
   EXPECT_THAT(refused.err, HasSubstr("--restart"));
@@ -194,7 +205,7 @@ TEST_F(QatCommand, ACheckpointOfAnotherRunIsRefusedUntilRestart) {
 
 TEST_F(QatCommand, ALossThatIsNoNumberKeepsTheBestModel) {
   std::vector<std::string> more = narrow();
-  more.insert(more.end(), {"--lr", "1e30"});
+  set(more, {"--lr", "1e30"});
   const RunResult result = run(command(more, "out"));
   ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_THAT(result.err, HasSubstr("loss-not-finite"));
@@ -206,15 +217,15 @@ TEST_F(QatCommand, ALossThatIsNoNumberKeepsTheBestModel) {
 
 TEST_F(QatCommand, LimitsEndIt) {
   std::vector<std::string> more = narrow();
-  more.insert(more.end(), {"--max-steps", "5"});
+  set(more, {"--max-steps", "5"});
   ASSERT_EQ(run(command(more, "steps")).status, 0);
   EXPECT_EQ(report("steps")["training"]["curve"].back()["steps"], 5);
   more = narrow();
-  more.insert(more.end(), {"--max-seconds", "0.001"});
+  set(more, {"--max-seconds", "0.001"});
   ASSERT_EQ(run(command(more, "seconds")).status, 0);
   EXPECT_THAT(report("seconds")["training"]["stopped"].get<std::string>(), HasSubstr("are over"));
   more = narrow();
-  more.insert(more.end(), {"--lr", "1e-12", "--patience", "1"});
+  set(more, {"--lr", "1e-12", "--patience", "1"});
   ASSERT_EQ(run(command(more, "patience")).status, 0);
   EXPECT_EQ(report("patience")["training"]["curve"].size(), 2U);
   EXPECT_THAT(report("patience")["training"]["stopped"].get<std::string>(),
@@ -223,7 +234,7 @@ TEST_F(QatCommand, LimitsEndIt) {
 
 TEST_F(QatCommand, ResearchWidthsTrainWithAFinding) {
   std::vector<std::string> more = narrow();
-  more.insert(more.end(), {"--act-bits", "4", "--epochs", "1"});
+  set(more, {"--act-bits", "4", "--epochs", "1"});
   const RunResult result = run(command(more, "out"));
   ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_THAT(result.err, HasSubstr("cannot-run-on-htp"));
