@@ -107,7 +107,7 @@ class Ladder {
     Recipe recipe = recipe_;
     recipe.training.enabled = true;
     try {
-      pipeline::check_training(recipe);
+      training_.findings = pipeline::check_training(recipe);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kMissingComponent) throw;
       training_obstacle_ = error.what();
@@ -121,9 +121,8 @@ class Ladder {
       recipe.training.max_seconds =
           std::max(kLeastSeconds, options_.max_seconds - watch_.total_seconds());
     }
-    const pipeline::TrainingHooks hooks;
     return pipeline::run_quantize_job(pipeline::with_training_data(recipe), folder, threads_,
-                                      progress_, &hooks);
+                                      progress_, &training_);
   }
 
   [[nodiscard]] QuantizeJob mixed(const Recipe& recipe, const fs::path& folder) {
@@ -287,6 +286,7 @@ class Ladder {
   ScratchDirectory scratch_;
   Jobs jobs_;
   Findings findings_;
+  pipeline::TrainingHooks training_;
   std::string training_obstacle_;
   LadderResult result_;
 };

@@ -59,10 +59,10 @@ TrainingData open_training_data(const Recipe& recipe, const graph::Graph& graph)
 
 /// Scores of samples that were trained with say nothing. A few equal samples by chance are named,
 /// more are refused.
-void refuse_overlap(const data::Dataset& trained, const data::Dataset& scored, Findings& findings) {
+Findings refuse_overlap(const data::Dataset& trained, const data::Dataset& scored) {
   constexpr std::int64_t kMostByChance = 20;  // one in so many
   const std::int64_t shared = count_overlap(trained, scored);
-  if (shared == 0) return;
+  if (shared == 0) return {};
   const std::string found =
       format("{} of {} samples to validate with are trained with too", shared, scored.size());
   if (shared * kMostByChance > scored.size()) {
@@ -71,8 +71,8 @@ void refuse_overlap(const data::Dataset& trained, const data::Dataset& scored, F
                        "with --train-samples and --train-skip",
                        found));
   }
-  findings.push_back({"validation-overlaps-training", Severity::kWarning, "", found,
-                      "leave them out of --train-data"});
+  return {{"validation-overlaps-training", Severity::kWarning, "", found,
+           "leave them out of --train-data"}};
 }
 
 /// What must be the same for a run to go on from a checkpoint: model, data and options, the time
@@ -131,13 +131,13 @@ void update_weight_reports(QuantizedModel& model) {
 
 }  // namespace
 
-void check_training(const Recipe& given) {
+Findings check_training(const Recipe& given) {
   (void)load_trainer();
   const Recipe recipe = with_training_data(given);
   graph::Graph graph = formats::read_onnx(recipe.model);
   passes::fix_input_shapes(graph, recipe.input_shapes);
   const TrainingData data = open_training_data(recipe, graph);
-  Findings ignored;  // train_model() reports them
+  Findings ignored;  // the final verification reports them
   const EvaluationTask evaluation =
       open_evaluation(recipe.evaluation, recipe.data, recipe.seed, graph, ignored);
   const qat::TrainOptions options =
@@ -149,7 +149,7 @@ void check_training(const Recipe& given) {
                "distillation",
                recipe.training.loss));
   }
-  refuse_overlap(*data.samples, *evaluation.data, ignored);
+  return refuse_overlap(*data.samples, *evaluation.data);
 }
 
 void train_model(const Recipe& recipe, const QuantizeOptions& options, int threads,
@@ -160,7 +160,6 @@ void train_model(const Recipe& recipe, const QuantizeOptions& options, int threa
   Findings ignored;  // the final verification reports them
   const EvaluationTask evaluation =
       open_evaluation(recipe.evaluation, recipe.data, recipe.seed, model.original, ignored);
-  refuse_overlap(*data.samples, *evaluation.data, model.findings);
 
   const quant::EncodingTable encodings = without_biases(model.encodings, model.plan);
   qat::TrainRequest request;
@@ -193,6 +192,7 @@ void train_model(const Recipe& recipe, const QuantizeOptions& options, int threa
   qat::TrainResult result = train(request);
   take_trained(result.weights, result.encodings, model.plan, options, model);
   update_weight_reports(model);
+  model.findings.insert(model.findings.end(), hooks.findings.begin(), hooks.findings.end());
   model.findings.insert(model.findings.end(), result.findings.begin(), result.findings.end());
   model.training = TrainedModel{metric, request.options.loss, std::move(result)};
   model.seconds.emplace_back("train", watch.lap_seconds());
@@ -231,11 +231,12 @@ report::TrainingSection training_section(const Recipe& recipe, const QuantizedMo
   return section;
 }
 
-QatResult quantize_and_train(const Recipe& given, const TrainingHooks& hooks, int threads,
+QatResult quantize_and_train(const Recipe& given, const TrainingHooks& given_hooks, int threads,
                              ProgressSink& progress) {
   Recipe recipe = given;
   recipe.training.enabled = true;
-  check_training(recipe);
+  TrainingHooks hooks = given_hooks;
+  hooks.findings = check_training(recipe);
   recipe = with_training_data(recipe);
   StagedDirectory output(recipe.output);
   QuantizeJob job = run_quantize_job(recipe, output.path(), threads, progress, &hooks);

@@ -20,6 +20,7 @@ struct TrainingHooks {
   std::function<void(const qat::EpochRow&, const std::string& metric)> on_epoch;
   double checkpoint_seconds = 60.0;  ///< between two writings of the state within an epoch
   bool restart = false;              ///< begin anew instead of going on from OUT/checkpoint
+  Findings findings;                 ///< what check_training() found, for the result
 };
 
 /// Trains a quantized model: `model` comes from run_stages() with the same recipe, and leaves with
@@ -28,15 +29,15 @@ struct TrainingHooks {
 /// Training starts from the rounded weights where they were rounded with the help of data, else
 /// from the float weights, which have the same codes. Every epoch scores the QDQ model that would
 /// be written. The state is kept in the file `checkpoint` of recipe.output.
-/// @throws Error(kMissingComponent) without LibTorch; as resolve_training and qat::TrainFunction;
-///         Error(kInvalidData) when samples are both trained with and scored
+/// @throws Error(kMissingComponent) without LibTorch; as resolve_training and qat::TrainFunction
 void train_model(const Recipe& recipe, const QuantizeOptions& options, int threads,
                  QuantizedModel& model, const TrainingHooks& hooks, ProgressSink& progress);
 
 /// Finds what keeps a recipe from being trained before any work is done: LibTorch is absent,
-/// options out of range, data missing, samples both trained with and scored.
+/// options out of range, data missing, samples both trained with and scored (one pass over both).
+/// @return a finding when a few of them are equal, as by chance
 /// @throws Error
-void check_training(const Recipe& recipe);
+[[nodiscard]] Findings check_training(const Recipe& recipe);
 
 /// How training went, for the report.
 [[nodiscard]] report::TrainingSection training_section(const Recipe& recipe,

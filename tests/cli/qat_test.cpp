@@ -128,8 +128,8 @@ TEST_F(QatCommand, LabelsTrainTooAndTheFilesTakeTheirPrefix) {
   std::vector<std::string> more = narrow();
   set(more, {"--loss", "cross-entropy"});
   for (const std::string& each : labels()) more.push_back(each);
-  set(more, {"--prefix", "model_qat", "--epochs", "2", "--augment", "crop:1",
-                           "--schedule", "cosine", "--optimizer", "adam", "--lr", "1e-4"});
+  set(more, {"--prefix", "model_qat", "--epochs", "2", "--augment", "crop:1", "--schedule",
+             "cosine", "--optimizer", "adam", "--lr", "1e-4"});
   const RunResult result = run(command(more, "out"));
   ASSERT_EQ(result.status, 0) << result.err;
   for (const char* file : {"model_qat.onnx", "model_qat_float.onnx", "model_qat.encodings"}) {
