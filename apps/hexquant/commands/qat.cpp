@@ -177,6 +177,8 @@ void add_qat_command(CLI::App& program, CommandContext& context) {
   add_run_options(*command, *arguments);
   command->add_flag("-v,--verbose", arguments->verbose, "Print informational findings too");
   add_common_options(*command, context.common);
+  command->get_option("--threads")
+      ->description("Threads; sums of training differ in their last bits with another number");
   command->footer(
       "Quantizes as 'quantize' does, then trains weights, biases, scales and ranges in the\n"
       "presence of rounding, scores the model that would be written after every epoch, and writes\n"
