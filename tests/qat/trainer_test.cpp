@@ -78,9 +78,10 @@ class TrainerTest : public ::testing::Test {
     request_.inputs = {{"x", DType::kFloat32, {{-1, "N"}, {kInputs, ""}}}};
     request_.options.loss = Loss::kDistillation;
     request_.options.distance = Distance::kMse;
-    request_.options.learning_rate = 0.05;
+    request_.options.learning_rate = 0.02;
+    request_.options.schedule = Schedule::kCosine;
     request_.options.range_rate = 1.0;
-    request_.options.epochs = 4;
+    request_.options.epochs = 8;
     request_.options.batch_size = 8;
     request_.validate = [this](const graph::Graph& graph, const quant::EncodingTable&) {
       return -error_of(graph);
@@ -120,12 +121,12 @@ TEST_F(TrainerTest, LearnsAScaleThatFits) {
   std::vector<EpochRow> rows;
   request_.on_epoch = [&](const EpochRow& row) { rows.push_back(row); };
   const TrainResult result = train(request_);
-  ASSERT_EQ(result.curve.size(), 5U);
-  ASSERT_EQ(rows.size(), 5U);
+  ASSERT_EQ(result.curve.size(), 9U);
+  ASSERT_EQ(rows.size(), 9U);
   EXPECT_TRUE(std::isnan(rows[0].loss));
   EXPECT_EQ(rows[1].steps, 5);
   EXPECT_GT(rows[1].samples_per_s, 0.0);
-  EXPECT_LT(rows[4].loss, rows[1].loss);
+  EXPECT_LT(rows[8].loss, rows[1].loss);
   EXPECT_GT(result.best_epoch, 0);
   const auto best = static_cast<std::size_t>(result.best_epoch);
   EXPECT_DOUBLE_EQ(-error_of(result.weights), rows[best].value);
@@ -172,13 +173,13 @@ TEST_F(TrainerTest, CancelledValidationIsDoneLater) {
   int calls = 0;
   const auto validate = request_.validate;
   request_.validate = [&](const graph::Graph& graph, const quant::EncodingTable& encodings) {
-    if (++calls == 5) throw Error(ErrorCode::kCancelled, "stopped");
+    if (++calls == 9) throw Error(ErrorCode::kCancelled, "stopped");
     return validate(graph, encodings);
   };
   EXPECT_THROW(static_cast<void>(train(request_)), Error);
   const TrainResult resumed = train(request_);  // the last epoch lacks nothing but its row
-  ASSERT_EQ(resumed.curve.size(), 5U);
-  EXPECT_EQ(resumed.curve[4].steps, 5);
+  ASSERT_EQ(resumed.curve.size(), 9U);
+  EXPECT_EQ(resumed.curve[8].steps, 5);
 }
 
 TEST_F(TrainerTest, ALostLossGivesTheBestEpochBefore) {
@@ -232,8 +233,11 @@ TEST_F(TrainerTest, LabelsAreNeededAndUsed) {
   EXPECT_THROW(static_cast<void>(train(request_)), Error);
   request_.labels.assign(40, 2);
   request_.options.distillation_weight = 0.0;
+  request_.validate = [](const graph::Graph& graph, const quant::EncodingTable&) {
+    return static_cast<double>(graph.find_initializer("b")->data<float>()[2]);
+  };
   const TrainResult result = train(request_);
-  EXPECT_LT(result.curve[4].loss, result.curve[1].loss);  // all samples are of class 2
+  EXPECT_LT(result.curve[8].loss, result.curve[1].loss);  // all samples are of class 2
   EXPECT_GT(result.weights.find_initializer("b")->data<float>()[2], 0.3F);
 }
 
