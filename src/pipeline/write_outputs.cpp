@@ -44,7 +44,8 @@ std::vector<std::string> float_tensors(const graph::Graph& graph, const quant::Q
 Findings write_outputs(const std::filesystem::path& folder, const QuantizedModel& model,
                        const Recipe& recipe, int threads) {
   const std::array<std::pair<const graph::Graph*, std::string>, 2> models = {
-      {{&model.quantized, "model.onnx"}, {&model.weights_on_grid, "model_float.onnx"}}};
+      {{&model.quantized, recipe.prefix + ".onnx"},
+       {&model.weights_on_grid, recipe.prefix + "_float.onnx"}}};
   parallel_for(2, threads, [&](std::int64_t i) {
     const auto& [graph, name] = models[static_cast<std::size_t>(i)];
     formats::write_onnx(*graph, folder / name);
