@@ -29,13 +29,12 @@ quant::QuantPlan plan_of_chain() {
   plan.tensors["p"].fixed_range = Range{0.0F, 1.0F};
   plan.tensors["w"].role = Role::kWeight;
   plan.tensors["w"].type = DType::kInt4;
-  plan.layers.push_back({.node = "n",
-                         .op = "Relu",
-                         .requested_weight_bits = 4,
-                         .weight_bits = 4,
-                         .requested_act_bits = 8,
-                         .act_bits = 8,
-                         .output = "a"});
+  quant::LayerDecision layer;
+  layer.op = "Relu";
+  layer.requested_weight_bits = layer.weight_bits = 4;
+  layer.requested_act_bits = layer.act_bits = 8;
+  layer.output = "a";
+  plan.layers.push_back(layer);
   return plan;
 }
 
