@@ -91,8 +91,8 @@ class QatCommand : public ProgramTest {
     for (const std::string& argument : arguments) line += " " + quoted(argument);
     line += " >signalled.out 2>signalled.err </dev/null & p=$!; n=0; while [ ! -e " +
             quoted(checkpoint) +
-            " ] && [ $n -lt 3000 ] && kill -0 $p 2>/dev/null; do sleep 0.02; "
-            "n=$((n+1)); done; sleep 0.1; kill -" +
+            " ] && [ $n -lt 3000 ] && kill -0 $p 2>/dev/null; do sleep 0.01; "
+            "n=$((n+1)); done; kill -" +
             signal + " $p; wait $p )";
     const int status = std::system(line.c_str());
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
