@@ -61,6 +61,7 @@ TEST(Optimizer, SgdByHand) {
 TEST(Optimizer, AdamStepsBySizeNotByGradient) {
   TrainOptions options;
   options.optimizer = OptimizerKind::kAdam;
+  options.range_rate = 1.0;
   options.weight_decay = 0.0;
   const Parameter weight = parameter("w", 1.0);
   const Parameter range = parameter("r", 1e-3, 1e-3);
