@@ -68,6 +68,8 @@ std::size_t bytes_of(DType dtype, const Shape& shape, std::size_t limit,
     }
     bytes *= static_cast<std::uint64_t>(dim);
   }
+  // A scalar has no dimension that would have been looked at.
+  if (bytes > limit) fail(origin, "cut short: a tensor is larger than the file");
   return static_cast<std::size_t>(bytes);
 }
 
