@@ -14,8 +14,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr evaluate::Metric kTop1 = {evaluate::MetricKind::kTop1, {}};
-constexpr evaluate::Metric kSqnr = {evaluate::MetricKind::kSqnr, {}};
+const evaluate::Metric kTop1 = {evaluate::MetricKind::kTop1, {}};
+const evaluate::Metric kSqnr = {evaluate::MetricKind::kSqnr, {}};
 
 Recipe training_recipe() {
   Recipe recipe;
