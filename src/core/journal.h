@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,10 @@ class Digest {
  public:
   /// Lengths are hashed too, so that "ab", "c" is not "a", "bc".
   Digest& add(std::string_view bytes) noexcept;
+  Digest& add(std::span<const std::byte> bytes) noexcept {
+    return add({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  }
+  [[nodiscard]] std::uint64_t value() const noexcept { return state_; }
   /// 16 hexadecimal digits.
   [[nodiscard]] std::string text() const;
 

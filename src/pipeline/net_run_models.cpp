@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/format.h"
+#include "core/journal.h"
 #include "hexquant/error.h"
 
 namespace hexquant::pipeline {
@@ -19,18 +20,10 @@ Shape shape_of(const runtime::ValueSpec& value) {
 
 }  // namespace
 
-std::uint64_t fingerprint_of(std::span<const std::byte> bytes, std::uint64_t seed) {
-  std::uint64_t hash = seed;
-  for (const std::byte byte : bytes) {
-    hash = (hash ^ static_cast<std::uint64_t>(byte)) * 0x100000001b3ULL;
-  }
-  return hash;
-}
-
 std::uint64_t TensorModel::fingerprint() const {
-  std::uint64_t hash = fingerprint_of({});
-  for (const Tensor& output : outputs_) hash = fingerprint_of({output.raw(), output.bytes()}, hash);
-  return hash;
+  Digest digest;
+  for (const Tensor& output : outputs_) digest.add(std::span(output.raw(), output.bytes()));
+  return digest.value();
 }
 
 SharedModel::Layout SharedModel::layout_of(const std::vector<runtime::ValueSpec>& values) {
@@ -81,7 +74,7 @@ void SharedModel::load(std::int64_t set) {
 
 std::uint64_t SharedModel::fingerprint() const {
   const ScopedAccess access(output_buffer_, BufferAccess::kRead);
-  return fingerprint_of(output_buffer_.bytes());
+  return Digest().add(output_buffer_.bytes()).value();
 }
 
 std::vector<Tensor> SharedModel::outputs() const {

@@ -12,10 +12,6 @@
 
 namespace hexquant::pipeline {
 
-/// A number made of every byte (FNV-1a, 64 bits), going on from `seed`.
-[[nodiscard]] std::uint64_t fingerprint_of(std::span<const std::byte> bytes,
-                                           std::uint64_t seed = 0xcbf29ce484222325ULL);
-
 /// A session that is handed tensors and returns tensors.
 class TensorModel final : public runtime::RepeatedModel {
  public:

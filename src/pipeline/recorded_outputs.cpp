@@ -6,10 +6,10 @@
 
 #include "core/file_io.h"
 #include "core/format.h"
+#include "core/journal.h"
 #include "hexquant/error.h"
 #include "passes/infer_shapes.h"
 #include "pipeline/htp_model.h"
-#include "pipeline/net_run_models.h"
 #include "pipeline/raw_outputs.h"
 
 namespace hexquant::pipeline {
@@ -21,11 +21,9 @@ constexpr const char* kFloatEnding = ".raw";
 constexpr const char* kNativeEnding = "_native.raw";
 
 std::uint64_t fingerprint_of_feeds(const runtime::Feeds& feeds) {
-  std::uint64_t hash = fingerprint_of({});
-  for (const auto& [name, tensor] : feeds) {
-    hash = fingerprint_of({tensor.raw(), tensor.bytes()}, hash);
-  }
-  return hash;
+  Digest digest;
+  for (const auto& [name, tensor] : feeds) digest.add(std::span(tensor.raw(), tensor.bytes()));
+  return digest.value();
 }
 
 std::size_t native_size(const Shape& shape, DType dtype) {

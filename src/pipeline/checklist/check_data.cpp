@@ -31,7 +31,10 @@ struct Measured {
 class DataChecks {
  public:
   explicit DataChecks(const CheckScene& scene)
-      : scene_(scene), limits_(scene.thresholds), calibrated_(measure_calibration()) {}
+      : scene_(scene),
+        limits_(scene.thresholds),
+        calibrated_(measure_calibration()),
+        scored_(measure_scored()) {}
 
   std::vector<CheckItem> run() {
     return {as(samples(), "data.samples", kGroup, "Number of calibration samples"),
@@ -145,20 +148,19 @@ class DataChecks {
   [[nodiscard]] CheckItem out_of_range() const {
     const std::string threshold =
         format("<= {:.2g} % of the scored samples", 100.0 * limits_.max_out_of_range);
-    const Measured scored = measure_scored();
-    if (!calibrated_.statistics || !scored.statistics) {
-      return not_measured(threshold, calibrated_.statistics ? scored.reason : calibrated_.reason,
+    if (!calibrated_.statistics || !scored_.statistics) {
+      return not_measured(threshold, calibrated_.statistics ? scored_.reason : calibrated_.reason,
                           fix_scored());
     }
     const double lowest = calibrated_.statistics->lowest();
     const double highest = calibrated_.statistics->highest();
     const double slack = 1e-3 * (highest - lowest);
     const auto outside =
-        std::count_if(scored.statistics->samples.begin(), scored.statistics->samples.end(),
+        std::count_if(scored_.statistics->samples.begin(), scored_.statistics->samples.end(),
                       [&](const SampleStatistics& sample) {
                         return sample.min < lowest - slack || sample.max > highest + slack;
                       });
-    const std::size_t all = scored.statistics->samples.size();
+    const std::size_t all = scored_.statistics->samples.size();
     const std::string figure =
         format("{} of {} samples leave {:.4g} .. {:.4g}", outside, all, lowest, highest);
     if (share_of(outside, all) <= limits_.max_out_of_range) return passed(figure, threshold);
@@ -171,20 +173,19 @@ class DataChecks {
         "<= {:.0f} % of the scored samples are darker, brighter or flatter than all "
         "calibrated ones",
         100.0 * limits_.max_outside_edges);
-    const Measured scored = measure_scored();
-    if (!calibrated_.statistics || !scored.statistics) {
-      return not_measured(threshold, calibrated_.statistics ? scored.reason : calibrated_.reason,
+    if (!calibrated_.statistics || !scored_.statistics) {
+      return not_measured(threshold, calibrated_.statistics ? scored_.reason : calibrated_.reason,
                           fix_scored());
     }
     std::int64_t darker = 0;
     std::int64_t brighter = 0;
     std::int64_t flatter = 0;
-    for (const SampleStatistics& sample : scored.statistics->samples) {
+    for (const SampleStatistics& sample : scored_.statistics->samples) {
       if (sample.mean < calibrated_.statistics->lowest_mean()) ++darker;
       if (sample.mean > calibrated_.statistics->highest_mean()) ++brighter;
       if (sample.deviation < calibrated_.statistics->lowest_deviation()) ++flatter;
     }
-    const std::size_t all = scored.statistics->samples.size();
+    const std::size_t all = scored_.statistics->samples.size();
     const std::string figure =
         format("{} darker, {} brighter, {} flatter of {} samples", darker, brighter, flatter, all);
     if (share_of(darker + brighter + flatter, all) <= limits_.max_outside_edges) {
@@ -238,6 +239,7 @@ class DataChecks {
   const CheckScene& scene_;
   const CheckThresholds& limits_;
   Measured calibrated_;
+  Measured scored_;
 };
 
 }  // namespace
