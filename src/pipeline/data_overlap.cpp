@@ -1,29 +1,24 @@
 #include "pipeline/data_overlap.h"
 
-#include <functional>
-#include <string_view>
+#include <span>
 #include <unordered_set>
 
-namespace hexquant::pipeline {
-namespace {
+#include "core/journal.h"
 
-std::size_t digest(const data::Sample& sample) {
-  std::size_t value = 0;
-  for (const auto& [name, tensor] : sample) {
-    const std::string_view bytes(reinterpret_cast<const char*>(tensor.raw()), tensor.bytes());
-    value = value * 31 + std::hash<std::string_view>{}(bytes);
-  }
-  return value;
+namespace hexquant::pipeline {
+std::uint64_t sample_digest(const data::Sample& sample) {
+  Digest digest;
+  for (const auto& [name, tensor] : sample) digest.add(std::span(tensor.raw(), tensor.bytes()));
+  return digest.value();
 }
 
-}  // namespace
-
 std::int64_t count_overlap(const data::Dataset& calibrated, const data::Dataset& scored) {
-  std::unordered_set<std::size_t> known;
-  for (std::int64_t i = 0; i < calibrated.size(); ++i) known.insert(digest(calibrated.load(i)));
+  std::unordered_set<std::uint64_t> known;
+  for (std::int64_t i = 0; i < calibrated.size(); ++i)
+    known.insert(sample_digest(calibrated.load(i)));
   std::int64_t count = 0;
   for (std::int64_t i = 0; i < scored.size(); ++i) {
-    count += known.contains(digest(scored.load(i))) ? 1 : 0;
+    count += known.contains(sample_digest(scored.load(i))) ? 1 : 0;
   }
   return count;
 }

@@ -6,9 +6,9 @@
 
 #include "core/file_io.h"
 #include "core/format.h"
-#include "core/journal.h"
 #include "hexquant/error.h"
 #include "passes/infer_shapes.h"
+#include "pipeline/data_overlap.h"
 #include "pipeline/htp_model.h"
 #include "pipeline/raw_outputs.h"
 
@@ -19,12 +19,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kFloatEnding = ".raw";
 constexpr const char* kNativeEnding = "_native.raw";
-
-std::uint64_t fingerprint_of_feeds(const runtime::Feeds& feeds) {
-  Digest digest;
-  for (const auto& [name, tensor] : feeds) digest.add(std::span(tensor.raw(), tensor.bytes()));
-  return digest.value();
-}
 
 std::size_t native_size(const Shape& shape, DType dtype) {
   return (static_cast<std::size_t>(element_count(shape)) *
@@ -104,7 +98,7 @@ RecordedOutputs::RecordedOutputs(fs::path folder, graph::Graph model, const data
                  "writes them",
                  result.string(), data.size(), data.size() - 1));
     }
-    samples_.emplace(fingerprint_of_feeds(data.load(i)), i);
+    samples_.emplace(sample_digest(data.load(i)), i);
   }
   fix_dimensions(model_, shapes_of(data.load(0)));
   (void)passes::infer_shapes(model_, {});
@@ -136,7 +130,7 @@ std::unique_ptr<runtime::InferenceSession> RecordedOutputs::open(
 }
 
 std::int64_t RecordedOutputs::sample_of(const runtime::Feeds& feeds) const {
-  const auto found = samples_.find(fingerprint_of_feeds(feeds));
+  const auto found = samples_.find(sample_digest(feeds));
   if (found == samples_.end()) {
     throw Error(ErrorCode::kInvalidData,
                 format("{}: nothing was recorded for these inputs", folder_.string()));
