@@ -57,13 +57,13 @@ def cifar_cases(models, data):
     yield Case("resnet20 W4A8", resnet, [*arguments(resnet), *rounded, *both, *cosine, "--epochs", 10],
                scored(resnet))
     yield Case("resnet20 W4A4", resnet,
-               [*arguments(resnet), *rounded, "--act-bits", 4, *both, *cosine, "--epochs", 20],
+               [*arguments(resnet), *rounded, "--act-bits", 4, *both, *cosine, "--epochs", 10],
                scored(resnet))
     yield Case("resnet20 W4A4, no labels", resnet,
                [*arguments(resnet, labelled=False), *rounded, "--act-bits", 4, *augmented, *cosine,
-                "--epochs", 20], scored(resnet))
+                "--epochs", 10], scored(resnet))
     yield Case("resnet20 W2A8", resnet,
-               [*arguments(resnet), "--weight-bits", 2, *both, *cosine, "--epochs", 20],
+               [*arguments(resnet), "--weight-bits", 2, *both, *cosine, "--epochs", 10],
                scored(resnet))
     yield Case("resnet8 W4A8", "cifar10_resnet8",
                [*arguments("cifar10_resnet8"), *rounded, *both, *cosine, "--epochs", 10],

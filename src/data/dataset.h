@@ -23,6 +23,9 @@ struct ModelInput {
 /// Feeds of one sample by input name, batch dimension included ([1, ...] for a free batch).
 using Sample = std::map<std::string, Tensor>;
 
+/// A number made of every value of a sample: equal samples have equal ones.
+[[nodiscard]] std::uint64_t sample_digest(const Sample& sample);
+
 /// Samples in a fixed order. `load` is thread-safe and depends on the index only.
 class Dataset {
  public:

@@ -1,25 +1,20 @@
 #include "mixed_precision/pareto_search.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
-#include <queue>
+#include <set>
 #include <utility>
 
 #include "core/format.h"
 #include "hexquant/error.h"
+#include "mixed_precision/unit_order.h"
 
 namespace hexquant::mixed_precision {
 namespace {
 
-constexpr double kSmallestCost = 1e-6;
-/// More than any gain for kSmallestCost.
-constexpr double kWorthOfSaving = 1e15;
-
-/// A raise that lowers the cost is worth it whatever it gains.
-double worth(double gain, double added_cost) {
-  if (added_cost < 0.0) return kWorthOfSaving - added_cost;
-  return gain / std::max(added_cost, kSmallestCost);
-}
+/// Relative difference of costs below which the search does not go on halving.
+constexpr double kSameCost = 0.002;
 
 /// Lower loss first, then less noise, then lower cost.
 bool is_better(const SearchPoint& a, const SearchPoint& b) {
@@ -63,12 +58,11 @@ class Search {
     try_prefix(0);
     try_prefix(order_.size());
     if (has_budget()) try_prefix(cheapest_beginning());
-    if (!options_.max_loss || !meets(0)) {
-      bisect();
-      spread();
-    }
+    const bool is_searched = !options_.max_loss || !meets(0);
+    if (is_searched) bisect();
     choose();
     if (result_.meets_target) exchange();
+    if (is_searched) spread();
     choose();
     return std::move(result_);
   }
@@ -122,7 +116,7 @@ class Search {
   void bisect() {
     std::size_t low = 0;
     std::size_t high = order_.size();
-    while (high - low > 1 && has_budget()) {
+    while (high - low > 1 && has_budget() && is_wide(low, high)) {
       const std::size_t middle = low + (high - low) / 2;
       const bool is_enough = options_.max_loss ? loss_is_met(try_prefix(middle))
                                                : !fits(cost_(prefix(middle)), options_);
@@ -131,13 +125,25 @@ class Search {
     if (!options_.max_loss && has_budget()) try_prefix(low);
   }
 
+  /// Two beginnings of nearly one cost are as good as one: the longer has less damage.
+  [[nodiscard]] bool is_wide(std::size_t low, std::size_t high) const {
+    const double cost = cost_(prefix(high));
+    return std::abs(cost - cost_(prefix(low))) > kSameCost * cost;
+  }
+
   [[nodiscard]] bool loss_is_met(std::size_t point) const {
     return believed_losses(result_.points)[point] <= *options_.max_loss;
   }
 
-  /// A third of the evaluations shows the front itself.
+  /// Evaluations that are kept to show the front itself.
+  [[nodiscard]] int spread_evaluations() const { return options_.max_evaluations / 6; }
+
+  [[nodiscard]] bool has_budget_to_exchange() const {
+    return std::ssize(result_.points) < options_.max_evaluations - spread_evaluations();
+  }
+
   void spread() {
-    const int wanted = options_.max_evaluations / 6;
+    const int wanted = spread_evaluations();
     for (int i = 1; i <= wanted && has_budget(); ++i) {
       try_prefix(order_.size() * static_cast<std::size_t>(i) /
                  static_cast<std::size_t>(wanted + 1));
@@ -150,48 +156,30 @@ class Search {
     result_.meets_target = choice.meets_target;
   }
 
-  /// Raised units of a point, the least worth first.
-  [[nodiscard]] std::vector<std::size_t> droppable(const SearchPoint& point) const {
-    std::vector<std::pair<double, std::size_t>> order;
-    for (std::size_t u = 0; u < units_.size(); ++u) {
-      if (!point.raised[u]) continue;
-      Assignment without = point.raised;
-      without[u] = false;
-      order.emplace_back(worth(units_[u].gain, point.cost - cost_(without)), u);
-    }
-    std::sort(order.begin(), order.end());
-    std::vector<std::size_t> units;
-    for (const auto& [value, unit] : order) units.push_back(unit);
-    return units;
-  }
-
-  /// Takes raises back while the target is kept, a quarter of them at first, then fewer.
+  /// Takes raises back while the target is kept: the longest beginning of a path of takebacks,
+  /// found by bisection, then of the path that leaves out the step that was one too many.
   void exchange() {
     if (!options_.max_loss) return;
-    std::vector<std::size_t> order = droppable(result_.points[result_.chosen]);
-    Assignment raised = result_.points[result_.chosen].raised;
-    double cost = result_.points[result_.chosen].cost;
-    std::size_t step = std::max<std::size_t>(1, order.size() / 4);
-    std::size_t at = 0;
-    while (at < order.size() && has_budget()) {
-      const std::size_t count = std::min(step, order.size() - at);
-      Assignment without = raised;
-      for (std::size_t i = 0; i < count; ++i) without[order[at + i]] = false;
-      const bool is_cheaper = cost_(without) < cost;
-      if (is_cheaper) {
-        const std::size_t point = try_point(format("without {} of these", count), without);
-        if (meets(point)) {
-          raised = std::move(without);
-          cost = result_.points[point].cost;
-          at += count;
-          continue;
-        }
+    std::set<Units> needed;
+    std::size_t start = result_.chosen;
+    while (has_budget_to_exchange()) {
+      const std::vector<Takeback> path =
+          takeback_path(units_, cost_, result_.points[start].raised, needed);
+      if (path.empty()) return;
+      std::size_t kept = 0;  // steps that are known to keep the target
+      std::size_t lost = path.size() + 1;
+      while (lost - kept > 1 && has_budget_to_exchange()) {
+        const std::size_t middle = kept + (lost - kept) / 2;
+        const Takeback& step = path[middle - 1];
+        const std::size_t point =
+            try_point(format("without {} of {}", middle, path.size()), step.raised);
+        (meets(point) ? kept : lost) = middle;
+        if (kept == middle) start = point;
       }
-      if (step == 1) {
-        ++at;
-      } else {
-        step = std::max<std::size_t>(1, step / 2);
-      }
+      if (lost <= path.size())
+        needed.insert(path[lost - 1].units);
+      else if (kept == path.size())
+        return;
     }
   }
 
@@ -252,49 +240,6 @@ Choice choose_point(const std::vector<SearchPoint>& points, const SearchOptions&
     }
   }
   return {best.value_or(nearest_point(points, options)), best.has_value()};
-}
-
-std::vector<std::size_t> rank_units(const std::vector<RaisableUnit>& units,
-                                    const CostFunction& cost) {
-  struct Entry {
-    double worth;
-    std::size_t unit;
-    std::size_t known_at;  ///< number of raised units for which it was computed
-    bool operator<(const Entry& other) const {
-      return worth != other.worth ? worth < other.worth : unit > other.unit;
-    }
-  };
-  Assignment raised(units.size(), false);
-  std::vector<std::size_t> latest(units.size(), 0);  // known_at of the entry that counts
-  double cost_now = cost(raised);
-  std::priority_queue<Entry> queue;
-  const auto push = [&](std::size_t unit, std::size_t known_at) {
-    raised[unit] = true;
-    const double added = cost(raised) - cost_now;
-    raised[unit] = false;
-    latest[unit] = known_at;
-    if (units[unit].gain > 0.0 || added < 0.0) {
-      queue.push({worth(units[unit].gain, added), unit, known_at});
-    }
-  };
-  for (std::size_t u = 0; u < units.size(); ++u) push(u, 0);
-  std::vector<std::size_t> order;
-  while (!queue.empty()) {
-    const Entry best = queue.top();
-    queue.pop();
-    if (raised[best.unit] || best.known_at != latest[best.unit]) continue;
-    if (best.known_at != order.size()) {
-      push(best.unit, order.size());
-      continue;
-    }
-    raised[best.unit] = true;
-    cost_now = cost(raised);
-    order.push_back(best.unit);
-    for (const std::size_t neighbour : units[best.unit].neighbours) {
-      if (!raised[neighbour]) push(neighbour, order.size());
-    }
-  }
-  return order;
 }
 
 SearchResult search_widths(const std::vector<RaisableUnit>& units, const CostFunction& cost,

@@ -8,22 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "mixed_precision/unit_order.h"
+
 namespace hexquant::mixed_precision {
-
-/// Something that can get more bits: the weights of a layer, or a value with the layers at both of
-/// its ends.
-struct RaisableUnit {
-  std::string name;
-  double gain = 0.0;  ///< damage that it does at its lower width, measured alone; >= 0
-  /// Units whose cost depends on whether this one is raised: they share layers.
-  std::vector<std::size_t> neighbours = {};
-};
-
-/// Which units are raised, by their index.
-using Assignment = std::vector<bool>;
-
-/// Predicted cost of a model, in microseconds (or any other unit that is to be kept low).
-using CostFunction = std::function<double(const Assignment& raised)>;
 
 /// What a real evaluation of a model says.
 struct Evaluated {
@@ -52,14 +39,6 @@ struct SearchResult {
   bool meets_target = false;
 };
 
-/// Units in the order in which they are worth raising: the largest gain for each unit of added
-/// cost first, the cost being that of the model so far with the unit (so that a unit beside raised
-/// ones, which takes a conversion away instead of adding one, comes early). Units that lower the
-/// cost come before all others; units that neither gain nor save are left out. Costs are asked for
-/// lazily: a unit's ratio is computed again when it is the best, and when a neighbour was raised.
-[[nodiscard]] std::vector<std::size_t> rank_units(const std::vector<RaisableUnit>& units,
-                                                  const CostFunction& cost);
-
 /// Loss of each point as it is believed: at least what an isotonic regression over all points says,
 /// in which loss never falls as the noise grows (pool adjacent violators, Barlow et al. 1972). A
 /// metric over a few hundred samples has luck in it, and a search finds luck: a noisier model that
@@ -77,12 +56,12 @@ struct Choice {
 
 /// Searches the widths. Losses are believed ones (believed_losses).
 ///
-/// 1. Units are ranked (rank_units). Nothing raised, everything raised, what lowers the cost
-/// raised,
-///    and points between them are evaluated: by bisection the shortest beginning of the ranking
-///    that meets the target (with max_cost: the longest that is cheap enough), else evenly spread.
-/// 2. Local exchange: raises of the best point that do not help are taken back, those of the least
-///    gain for their cost first, several at a time, each step evaluated.
+/// 1. Units are ranked (rank_units). Nothing raised, everything raised, and what lowers the cost
+///    raised are evaluated, then by bisection the shortest beginning of the ranking that meets the
+///    target (with max_cost: the longest that is cheap enough), to 0.2 % of cost.
+/// 2. Exchange: raises of the best point are taken back along takeback_path, as far as the target
+///    is kept (bisection); the step that was one too many is left in, and a new path begun.
+/// 3. A sixth of the evaluations goes to points along the ranking, evenly spread.
 ///
 /// So single effects only propose; every point of the result was really evaluated. An unreachable
 /// target gives the point that comes nearest, with meets_target = false.

@@ -11,6 +11,8 @@
 #include "core/format.h"
 #include "core/journal.h"
 #include "evaluate/evaluate_models.h"
+#include "evaluate/remembered_session.h"
+#include "evaluate/session_choice.h"
 #include "hexquant/error.h"
 #include "pipeline/evaluation_task.h"
 #include "pipeline/quantize_job.h"
@@ -123,6 +125,9 @@ class Chooser {
     task_ = open_evaluation(evaluation, recipe_.data, recipe_.seed, space_->forms().model.original,
                             ignored);
     task_.task.time_limit_s = options_.time_limit_s;
+    open_float_ = evaluate::remember_outputs([this] {
+      return evaluate::open_session({"float", &space_->forms().model.original, {}});
+    });
     result_.metric = task_.task.metric.name();
     Recipe named = recipe_;
     named.output.clear();
@@ -144,7 +149,7 @@ class Chooser {
     }
     const graph::Graph quantized = space_->quantized(choice);
     const evaluate::EvaluationResult scores =
-        evaluate::evaluate_models({"float", &space_->forms().model.original, {}},
+        evaluate::evaluate_models({.name = "float", .open = open_float_},
                                   {{"mixed", &quantized, {}}}, task_.task, threads_, progress_);
     const evaluate::CandidateScore& score = scores.candidates.front();
     const double sqnr_db = score.outputs.sqnr_db();
@@ -341,6 +346,7 @@ class Chooser {
   ProgressSink& progress_;
   std::unique_ptr<WidthSpace> space_;
   EvaluationTask task_;
+  evaluate::OpenSession open_float_;  ///< runs each sample once for all points
   std::unique_ptr<Journal> journal_;
   std::map<std::size_t, double> believed_;  ///< losses of points that the final model missed
   MixedPrecisionResult result_;

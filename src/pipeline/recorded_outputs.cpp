@@ -8,7 +8,6 @@
 #include "core/format.h"
 #include "hexquant/error.h"
 #include "passes/infer_shapes.h"
-#include "pipeline/data_overlap.h"
 #include "pipeline/htp_model.h"
 #include "pipeline/raw_outputs.h"
 
@@ -98,7 +97,7 @@ RecordedOutputs::RecordedOutputs(fs::path folder, graph::Graph model, const data
                  "writes them",
                  result.string(), data.size(), data.size() - 1));
     }
-    samples_.emplace(sample_digest(data.load(i)), i);
+    samples_.emplace(data::sample_digest(data.load(i)), i);
   }
   fix_dimensions(model_, shapes_of(data.load(0)));
   (void)passes::infer_shapes(model_, {});
@@ -130,7 +129,7 @@ std::unique_ptr<runtime::InferenceSession> RecordedOutputs::open(
 }
 
 std::int64_t RecordedOutputs::sample_of(const runtime::Feeds& feeds) const {
-  const auto found = samples_.find(sample_digest(feeds));
+  const auto found = samples_.find(data::sample_digest(feeds));
   if (found == samples_.end()) {
     throw Error(ErrorCode::kInvalidData,
                 format("{}: nothing was recorded for these inputs", folder_.string()));

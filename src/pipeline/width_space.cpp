@@ -38,14 +38,12 @@ int next_weight_bits(int bits) {
   return bits == 4 ? 8 : kWideBits;
 }
 
-/// Units that set the width of a common layer.
-void find_neighbours(std::vector<WidthUnit>& units) {
-  for (std::size_t a = 0; a < units.size(); ++a) {
-    for (std::size_t b = 0; b < units.size(); ++b) {
-      const bool share =
-          std::any_of(units[a].choice.begin(), units[a].choice.end(),
-                      [&](const auto& entry) { return units[b].choice.contains(entry.first); });
-      if (a != b && share) units[a].unit.neighbours.push_back(b);
+/// Numbers the layers whose width the units set.
+void number_layers(std::vector<WidthUnit>& units) {
+  std::map<std::string, std::size_t> numbers;
+  for (WidthUnit& unit : units) {
+    for (const auto& [node, widths] : unit.choice) {
+      unit.unit.layers.push_back(numbers.emplace(node, numbers.size()).first->second);
     }
   }
 }
@@ -171,7 +169,7 @@ std::vector<WidthUnit> WidthSpace::units(const SensitivityTable& table) const {
         layer, gain_of(*row, {CandidateKind::kActivation, kFloatBits, recipe_.act_bits}), units);
   }
   if (recipe_.act_bits < kWideBits) add_faster_layers(units);
-  find_neighbours(units);
+  number_layers(units);
   return units;
 }
 

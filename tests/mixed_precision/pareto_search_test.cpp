@@ -54,7 +54,7 @@ TEST(RankUnits, WhatLowersTheCostComesFirstWhateverItGains) {
 
 TEST(RankUnits, ANeighbourThatTakesAConversionAwayComesEarly) {
   // Raising either of 0 and 1 alone costs 10 for its borders; both together cost 2.
-  const std::vector<RaisableUnit> units = {{"left", 5.0, {1}}, {"right", 1.0, {0}}, {"other", 0.4}};
+  const std::vector<RaisableUnit> units = {{"left", 5.0, {7}}, {"right", 1.0, {7}}, {"other", 0.4}};
   const CostFunction cost = [](const Assignment& raised) {
     double sum = raised[0] && raised[1] ? 2.0 : raised[0] || raised[1] ? 10.0 : 0.0;
     if (raised[2]) sum += 1.0;
@@ -96,6 +96,37 @@ TEST(SearchWidths, TakesBackWhatDoesNotHelpTogether) {
   const SearchResult result = search_widths(units, cost, evaluate, {.max_loss = 0.0});
   EXPECT_TRUE(result.meets_target);
   EXPECT_DOUBLE_EQ(result.points[result.chosen].cost, 7.0);
+}
+
+TEST(SearchWidths, TakesAllOfALayerBackAtOnce) {
+  // Layer 3 costs 10 as soon as one of its three units is raised, and its damage does not matter to
+  // the metric: any one of the three alone saves nothing.
+  const std::vector<RaisableUnit> units = {
+      {"a", 3.0, {3}}, {"b", 3.0, {3}}, {"c", 3.0, {3}}, {"d", 1.0, {4}}};
+  const CostFunction cost = [](const Assignment& raised) {
+    return 5.0 + (raised[0] || raised[1] || raised[2] ? 10.0 : 0.0) + (raised[3] ? 8.0 : 0.0);
+  };
+  const EvaluateFunction evaluate = [](const Assignment& raised) {
+    const auto count = static_cast<double>(std::count(raised.begin(), raised.end(), true));
+    return Evaluated{0.0, raised[3] ? 0.0 : 1.0, count + (raised[3] ? 10.0 : 0.0)};
+  };
+  const SearchResult result = search_widths(units, cost, evaluate, {.max_loss = 0.5});
+  ASSERT_TRUE(result.meets_target);
+  EXPECT_THAT(result.points[result.chosen].raised, ElementsAre(false, false, false, true));
+}
+
+TEST(SearchWidths, StopsHalvingWhereTheCostStaysTheSame) {
+  Additive net;
+  for (int u = 0; u < 256; ++u) {
+    net.units.push_back({"u", 1.0});
+    net.costs.push_back(1e-6);
+  }
+  const SearchResult result =
+      search_widths(net.units, net.cost(), net.evaluate(), {.max_loss = 100.0});
+  const auto is_halving = [](const SearchPoint& point) { return point.name.starts_with("greedy"); };
+  EXPECT_TRUE(result.meets_target);
+  EXPECT_LE(std::count_if(result.points.begin(), result.points.end(), is_halving), 4)
+      << "those that show the front";
 }
 
 TEST(SearchWidths, UsesABudgetOfCost) {

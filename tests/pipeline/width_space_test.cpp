@@ -70,8 +70,11 @@ TEST(WidthSpace, ValuesAreRaisedWithTheLayersAtBothEnds) {
   EXPECT_THAT(layer_bits_of(for_add->choice), ElementsAre("/Add=a16", producer + "=a16"));
   EXPECT_THAT(layer_bits_of(for_convolution->choice),
               ElementsAre(convolution + "=a16", producer + "=a16"));
-  EXPECT_TRUE(std::count(for_add->unit.neighbours.begin(), for_add->unit.neighbours.end(),
-                         static_cast<std::size_t>(for_convolution - units.data())));
+  // Layers in the order of their names, here "/Add" or the convolution, and the producer.
+  ASSERT_EQ(for_add->unit.layers.size(), 2U);
+  ASSERT_EQ(for_convolution->unit.layers.size(), 2U);
+  EXPECT_EQ(for_add->unit.layers[1], for_convolution->unit.layers[1]) << "the producer";
+  EXPECT_NE(for_add->unit.layers[0], for_convolution->unit.layers[0]);
   const WidthUnit* single = unit_named(units, stem + " a16");
   ASSERT_NE(single, nullptr) << "one reader";
   EXPECT_EQ(single->unit.gain, 2.0);
