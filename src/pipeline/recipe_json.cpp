@@ -95,6 +95,7 @@ void visit_training(Training& training, const Visit& visit) {
   visit("range_rate", training.range_rate, "a number");
   visit("momentum", training.momentum, "a number");
   visit("weight_decay", training.weight_decay, "a number");
+  visit("trust", training.trust, "a number");
   visit("clip_gradient", training.clip_gradient, "a number");
   visit("schedule", training.schedule, "a string");
   visit("epochs", training.epochs, "an integer");

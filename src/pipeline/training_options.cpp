@@ -105,6 +105,7 @@ qat::TrainOptions resolve_training(const Recipe& recipe, bool labelled,
   options.range_rate = number_from("range rate", training.range_rate, 0.0);
   options.momentum = share("momentum", training.momentum);
   options.weight_decay = number_from("weight decay", training.weight_decay, 0.0);
+  options.trust = number_from("trust", training.trust, 0.0);
   options.clip_gradient = number_from("clip gradient", training.clip_gradient, 0.0);
   options.schedule = value_of<qat::Schedule>("schedule", training.schedule,
                                              {{"constant", qat::Schedule::kConstant},

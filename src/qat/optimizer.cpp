@@ -90,10 +90,20 @@ double Optimizer::step(double rate) {
   return norm;
 }
 
+double Optimizer::trusted_share(const Slot& slot, const torch::Tensor& gradient) const {
+  const torch::Tensor& value = slot.parameter.tensor;
+  const bool is_limited = options_.trust > 0.0 && (slot.is_range || value.dim() > 1);
+  if (!is_limited) return 1.0;
+  const double own_rate = options_.learning_rate * (slot.is_range ? options_.range_rate : 1.0);
+  const double wanted = own_rate * gradient.norm().item<double>();
+  const double trusted = options_.trust * value.norm().item<double>();
+  return wanted > trusted ? trusted / wanted : 1.0;
+}
+
 void Optimizer::step_sgd(Slot& slot, const torch::Tensor& gradient, double rate) const {
   torch::Tensor& value = slot.parameter.tensor;
   if (!slot.momentum.defined()) slot.momentum = torch::zeros_like(value);
-  slot.momentum.mul_(options_.momentum).add_(gradient);
+  slot.momentum.mul_(options_.momentum).add_(gradient, trusted_share(slot, gradient));
   if (!slot.is_range && options_.weight_decay != 0.0) {
     slot.momentum.add_(value, options_.weight_decay);
   }

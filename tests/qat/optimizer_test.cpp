@@ -41,6 +41,7 @@ TEST(Optimizer, SgdByHand) {
   options.momentum = 0.5;
   options.weight_decay = 0.1;
   options.range_rate = 2.0;
+  options.trust = 0.0;
   const Parameter weight = parameter("w", 1.0);
   const Parameter range = parameter("r", 1.0);
   Optimizer optimizer({weight}, {range}, options);
@@ -86,6 +87,33 @@ TEST(Optimizer, GradientsAreLimitedTogether) {
   EXPECT_NEAR(optimizer.step(1.0), 5.0, 1e-6);
   EXPECT_NEAR(value_of(a), -0.6, 1e-6);
   EXPECT_NEAR(value_of(b), -0.8, 1e-6);
+}
+
+TEST(Optimizer, SgdMovesATensorByAShareOfItsNorm) {
+  TrainOptions options;
+  options.learning_rate = 0.1;
+  options.momentum = 0.0;
+  options.weight_decay = 0.0;
+  options.range_rate = 0.5;
+  options.trust = 0.01;
+  const Parameter steep{"steep", torch::full({1, 1}, 2.0), 1.0};
+  const Parameter flat{"flat", torch::full({1, 1}, 2.0), 1.0};
+  const Parameter bias = parameter("bias", 2.0);
+  const Parameter range = parameter("range", 4.0);
+  Optimizer optimizer({steep, flat, bias}, {range}, options);
+  give_gradient(steep, 1000.0);  // 0.1 x 1000 is more than 1 % of 2
+  give_gradient(flat, 0.1);      // 0.1 x 0.1 is not
+  give_gradient(bias, 1000.0);   // may start at 0: not limited
+  give_gradient(range, -1000.0);
+  optimizer.step(0.1);
+  EXPECT_NEAR(value_of(steep), 2.0 - 0.02, 1e-6);
+  EXPECT_NEAR(value_of(flat), 2.0 - 0.01, 1e-6);
+  EXPECT_NEAR(value_of(bias), 2.0 - 100.0, 1e-4);
+  EXPECT_NEAR(value_of(range), 4.0 + 0.04, 1e-6);
+  // A schedule lowers the limit with the rate.
+  give_gradient(steep, 1000.0);
+  optimizer.step(0.05);
+  EXPECT_NEAR(value_of(steep), 1.98 - 0.5 * 0.0198, 1e-5);
 }
 
 TEST(Optimizer, ARestoredOneGoesOnExactly) {

@@ -71,6 +71,9 @@ void TrainingOptions::add_step_options(CLI::App& command) {
       "Learning rate of scales and ranges, as a multiple of --lr; 0 = they stay");
   add("--momentum", values_.momentum, "Of sgd");
   add("--weight-decay", values_.weight_decay, "Of weights and biases");
+  add("--trust", values_.trust,
+      "sgd: a weight tensor's or range's gradient moves it by at most this share of its norm; "
+      "0 = no limit");
   add("--clip-gradient", values_.clip_gradient,
       "Largest norm of all gradients together; 0 = no limit");
   add("--schedule", values_.schedule,
@@ -102,6 +105,7 @@ void TrainingOptions::overlay(TrainingRecipe& training) const {
   take("--range-lr", training.range_rate, values_.range_rate);
   take("--momentum", training.momentum, values_.momentum);
   take("--weight-decay", training.weight_decay, values_.weight_decay);
+  take("--trust", training.trust, values_.trust);
   take("--clip-gradient", training.clip_gradient, values_.clip_gradient);
   take("--schedule", training.schedule, values_.schedule);
   take("--epochs", training.epochs, values_.epochs);
