@@ -48,6 +48,7 @@ class DataChecks {
 
  private:
   [[nodiscard]] Measured measure(const data::DataOptions& options) const {
+    if (!scene_.request.read_samples) return {std::nullopt, "the samples were not read again"};
     try {
       const auto data = data::open_dataset(options, model_inputs(scene_.model));
       Measured measured{measure_samples(*data, kMostSamples), ""};
@@ -112,9 +113,10 @@ class DataChecks {
     const std::string threshold =
         format("smallest class >= {:.0f} % of an equal share", 100.0 * limits_.min_class_share);
     std::vector<std::int64_t> labels;
-    std::string reason = "the calibration samples have no labels";
+    std::string reason = scene_.request.read_samples ? "the calibration samples have no labels"
+                                                     : "the samples were not read again";
     try {
-      labels = calibration_labels();
+      if (scene_.request.read_samples) labels = calibration_labels();
     } catch (const Error& error) {
       if (!scene_.request.labels.empty()) throw;
       reason = error.what();
@@ -230,9 +232,11 @@ class DataChecks {
   }
 
   [[nodiscard]] std::string fix_data() const {
+    if (!scene_.request.read_samples) return format("hexquant check {}", scene_.request.folder);
     return quantize_again(scene_, "--data D (where the samples are now)");
   }
   [[nodiscard]] std::string fix_scored() const {
+    if (!scene_.request.read_samples) return fix_data();
     return quantize_again(scene_, "--evaluate --eval-data D --labels L");
   }
 
