@@ -35,7 +35,7 @@ function gainPlot() {
   if (rows.length === 0) return null;
   const line = 24, left = 220, right = 90, width = 760, height = line * rows.length + 8;
   const most = Math.max(...rows.map((row) => Math.abs(row[key])), 1e-9);
-  const plot = shape("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img",
+  const plot = shape("svg", { class: "plot still", viewBox: `0 0 ${width} ${height}`, role: "img",
     "aria-label": "Gain of each rewrite in microseconds: " + rows.map((row) => `${row.name} ${microsecondText(row[key])}`).join(", ") });
   rows.forEach((row, i) => {
     const length = (width - left - right) * Math.abs(row[key]) / most, y = line * i + 6;
