@@ -145,9 +145,8 @@ CheckResult check_output(const CheckRequest& request, ProgressSink& progress) {
   recipe_from_json(report.at("recipe"), report_file, recipe);
   analyze.soc = request.soc.empty() ? recipe.soc : request.soc;
   const graph::Graph model = formats::read_onnx(analyze.model);
-  const CheckScene scene = {request,       result.thresholds, std::move(report),
-                            std::move(recipe), model,         analyze.model,
-                            analyze.soc,   analyze_model(analyze)};
+  const CheckScene scene = {request, result.thresholds, std::move(report), std::move(recipe),
+                            model,   analyze.model,     analyze.soc,       analyze_model(analyze)};
   result.items = all_items(scene, progress);
   return result;
 }
@@ -161,9 +160,9 @@ CheckResult check_at_hand(const Json& report, const Recipe& recipe, const graph:
   CheckResult result;
   result.folder = request.folder;
   const std::string model_file = (fs::path(recipe.output) / (recipe.prefix + ".onnx")).string();
-  result.items = all_items({request, result.thresholds, report, recipe, model, model_file,
-                            recipe.soc, analysis},
-                           progress);
+  result.items = all_items(
+      {request, result.thresholds, report, recipe, model, model_file, recipe.soc, analysis},
+      progress);
   return result;
 }
 
