@@ -150,7 +150,9 @@ bool update_page(const std::filesystem::path& folder, const std::string& member,
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(page, ignored)) return false;
   std::optional<Json> data = report::page_data(read_file(page));
-  if (!data || data->value("schema", "") != "hexquant-report-1") return false;
+  if (!data) return false;
+  const auto schema = data->find("schema");
+  if (schema == data->end() || *schema != "hexquant-report-1") return false;
   (*data)[member] = std::move(value);
   write_file(page, report::report_html(*std::move(data)));
   return true;
