@@ -24,17 +24,27 @@ std::vector<fs::path> plugin_folders() {
 
 }  // namespace
 
+// A name without a slash would be looked for in the system's folders.
+SharedLibrary::SharedLibrary(const fs::path& file)
+    : handle_(::dlopen(fs::absolute(file).c_str(), RTLD_NOW | RTLD_LOCAL)) {
+  if (handle_ == nullptr) problem_ = ::dlerror();
+}
+
+void* SharedLibrary::symbol(const std::string& name) const noexcept {
+  return handle_ == nullptr ? nullptr : ::dlsym(handle_, name.c_str());
+}
+
 void* plugin_symbol(const std::string& name, const std::string& symbol, const std::string& remedy) {
   const std::string file = "lib" + name + ".so";
   std::error_code ignored;
   for (const fs::path& folder : plugin_folders()) {
     const fs::path library = folder / file;
     if (!fs::is_regular_file(library, ignored)) continue;
-    void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (handle == nullptr) {
-      throw Error(ErrorCode::kMissingComponent, format("{}; {}", dlerror(), remedy));
+    const SharedLibrary loaded(library);
+    if (!loaded.problem().empty()) {
+      throw Error(ErrorCode::kMissingComponent, format("{}; {}", loaded.problem(), remedy));
     }
-    void* address = dlsym(handle, symbol.c_str());
+    void* address = loaded.symbol(symbol);
     HEXQUANT_CHECK(address != nullptr, format("{} has no symbol '{}'", library.string(), symbol));
     return address;
   }

@@ -1,8 +1,25 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 
 namespace hexquant {
+
+/// A shared library. It stays loaded until the process ends.
+class SharedLibrary {
+ public:
+  /// Loads exactly this file; see problem().
+  explicit SharedLibrary(const std::filesystem::path& file);
+
+  /// Why it could not be loaded, in the system's words; empty when it is.
+  [[nodiscard]] const std::string& problem() const noexcept { return problem_; }
+  /// Null when the library has no such symbol, or is not loaded.
+  [[nodiscard]] void* symbol(const std::string& name) const noexcept;
+
+ private:
+  void* handle_ = nullptr;
+  std::string problem_;
+};
 
 /// Entry point of a library of this project that is loaded only when it is needed.
 ///

@@ -1,7 +1,5 @@
 #include "evaluate/metric_plugin.h"
 
-#include <dlfcn.h>
-
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "core/format.h"
+#include "core/plugin.h"
 #include "data/npy.h"
 #include "evaluate/external_metric.h"
 #include "hexquant/error.h"
@@ -23,10 +22,8 @@ namespace fs = std::filesystem;
 /// The functions of a loaded plug-in. It stays loaded: the process ends soon.
 class Plugin {
  public:
-  explicit Plugin(const fs::path& file) : file_(file.string()) {
-    // A name without a slash would be looked for in the system's folders.
-    library_ = ::dlopen(fs::absolute(file).c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (library_ == nullptr) fail(format("cannot be loaded: {}", ::dlerror()));
+  explicit Plugin(const fs::path& file) : file_(file.string()), library_(file) {
+    if (!library_.problem().empty()) fail(format("cannot be loaded: {}", library_.problem()));
     auto* abi = function<metric_plugin::AbiFunction>("hexquant_metric_abi");
     const std::int32_t version = abi();
     if (version != metric_plugin::kAbiVersion) {
@@ -73,7 +70,7 @@ class Plugin {
  private:
   template <typename Function>
   [[nodiscard]] Function* function(const char* name) const {
-    void* found = ::dlsym(library_, name);
+    void* found = library_.symbol(name);
     if (found == nullptr) fail(format("has no function {}", name));
     return reinterpret_cast<Function*>(found);
   }
@@ -86,7 +83,7 @@ class Plugin {
   }
 
   std::string file_;
-  void* library_ = nullptr;
+  SharedLibrary library_;
   void* state_ = nullptr;
   metric_plugin::BeginFunction* begin_ = nullptr;
   metric_plugin::AddFunction* add_ = nullptr;

@@ -3,13 +3,10 @@
 #include <string>
 
 #include "formats/onnx/onnx_io.h"
+#include "target/node_unit.h"
 
 namespace hexquant::evaluate {
 namespace {
-
-bool is_qdq(const graph::Node& node) {
-  return node.op_type() == "QuantizeLinear" || node.op_type() == "DequantizeLinear";
-}
 
 /// Type of the codes of a Q/DQ node: that of its zero point, of its constant codes, or its
 /// output_dtype; uint8 when none is given.
@@ -27,7 +24,7 @@ DType code_type(const graph::Graph& graph, const graph::Node& node) {
 runtime::SessionOptions session_options(const graph::Graph& graph) {
   runtime::SessionOptions options;
   for (const graph::Node& node : graph.nodes()) {
-    if (!is_qdq(node)) continue;
+    if (!target::is_pair_part(node)) continue;
     const DType type = code_type(graph, node);
     const bool has_kernel = type == DType::kUInt8 || type == DType::kInt8 || type == DType::kInt32;
     const bool has_blocks = node.int_attribute("block_size", 0) > 0;

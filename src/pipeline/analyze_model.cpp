@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "core/finding_list.h"
 #include "core/stopwatch.h"
 #include "formats/onnx/onnx_io.h"
 #include "hexquant/error.h"
@@ -15,10 +16,6 @@
 
 namespace hexquant::pipeline {
 namespace {
-
-void append(Findings& findings, const Findings& more) {
-  findings.insert(findings.end(), more.begin(), more.end());
-}
 
 /// The HTP needs fixed shapes. What cannot be guessed stays free, and what depends on it is not
 /// analysed.

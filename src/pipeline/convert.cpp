@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/file_io.h"
+#include "core/finding_list.h"
 #include "core/format.h"
 #include "core/json.h"
 #include "core/scratch_directory.h"
@@ -31,10 +32,6 @@ namespace hexquant::pipeline {
 namespace {
 
 namespace fs = std::filesystem;
-
-void append(Findings& findings, const Findings& more) {
-  findings.insert(findings.end(), more.begin(), more.end());
-}
 
 /// A declared element type must be the model's: nothing is cast here.
 void check_input_types(const ConvertSource& source, const ConvertArguments& arguments,

@@ -9,13 +9,10 @@
 #include <utility>
 
 #include "core/format.h"
+#include "target/node_unit.h"
 
 namespace hexquant::pipeline {
 namespace {
-
-bool is_conversion(const graph::Node& node) {
-  return node.is("QuantizeLinear") || node.is("DequantizeLinear");
-}
 
 /// QNN operations that the provider adds of its own accord.
 bool is_inserted_type(const std::string& type) {
@@ -87,7 +84,7 @@ class LayerNamer {
       const graph::Node* node = find_node(source);
       if (node == nullptr) continue;
       add_unique(layer.onnx_nodes, node->name());
-      if (computes == nullptr && !is_conversion(*node)) computes = node;
+      if (computes == nullptr && !target::is_pair_part(*node)) computes = node;
     }
     if (computes != nullptr) {
       layer.name = computes->name();

@@ -1,24 +1,15 @@
 #include "pipeline/method_gains.h"
 
-#include <algorithm>
 #include <cmath>
-#include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <utility>
+
+#include "core/median.h"
 
 namespace hexquant::pipeline {
 namespace {
 
 using weights::RoundingReport;
-
-/// Middle of the values, mean of the two middle ones for an even number; NaN for none.
-double median(std::vector<double> values) {
-  if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
-  std::sort(values.begin(), values.end());
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2.0;
-}
 
 MethodGain equalization_gain(const EqualizationResult& result) {
   MethodGain row{.method = "equalization", .unit = "groups"};

@@ -286,15 +286,19 @@ class Chooser {
       for (const std::string& entry : layer_bits_of(result_.points[result_.chosen].choice)) {
         recipe.layer_bits.push_back(entry);
       }
-      const QuantizeJob job = run_quantize_job(recipe, output.path(), threads_, progress_);
+      QuantizeJob job = run_quantize_job(recipe, output.path(), threads_, progress_);
       result_.final_model = job.result;
-      result_.report = job.report;
       const bool misses = options_.max_loss && job.result.loss > *options_.max_loss;
       if (misses && attempt < kMostTries && take_next(job.result.loss)) continue;
       if (options_.max_loss) result_.meets_target = !misses && is_within_limits();
       result_.findings.insert(result_.findings.end(), job.result.findings.begin(),
                               job.result.findings.end());
-      write_reports(output.path(), "mixed-precision", job.report);
+      if (!result_.sensitivity.layers.empty()) {
+        job.report.sensitivity = mixed_precision::to_json(result_.sensitivity);
+      }
+      job.report.search = to_json(result_);
+      result_.report = std::move(job.report);
+      write_reports(output.path(), "mixed-precision", result_.report);
       break;
     }
     write_tables(output.path());

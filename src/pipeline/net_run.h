@@ -20,6 +20,13 @@ namespace hexquant::pipeline {
 /// Types of the files that outputs are written to, by qnn-net-run's names.
 enum class OutputFiles : std::uint8_t { kFloatOnly, kNativeOnly, kFloatAndNative };
 
+/// What is timed besides the latency, on a few inferences of their own.
+enum class Profiling : std::uint8_t {
+  kOff,
+  kCalls,  ///< HTP: the parts of each inference; nothing more on the CPU
+  kNodes   ///< each operation
+};
+
 /// What `hexquant net-run` does, as data; the options of qnn-net-run where they have a meaning
 /// without a device.
 struct NetRunRequest {
@@ -31,9 +38,9 @@ struct NetRunRequest {
   std::filesystem::path output_dir;  ///< empty: write nothing
   std::int64_t keep_outputs = -1;    ///< sets of which outputs are written; -1 = all
   std::int64_t batch_multiplier = 1;
-  bool all_layers = false;        ///< every activation is an output (--debug)
-  bool shared_buffer = false;     ///< inputs and outputs in shared memory, not copied
-  bool profile = false;           ///< time each node, on runs of their own
+  bool all_layers = false;     ///< every activation is an output (--debug)
+  bool shared_buffer = false;  ///< inputs and outputs in shared memory, not copied
+  Profiling profile = Profiling::kOff;
   runtime::RepeatOptions repeat;  ///< runs = 0: each set once
   int threads = 1;
   std::uint64_t seed = 0;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/file_io.h"
+#include "core/finding_list.h"
 #include "core/format.h"
 #include "core/nearest_name.h"
 #include "data/preprocess.h"
@@ -96,7 +97,7 @@ class Optimizer {
     finish();
     result_.check = check_optimized(original_, graph_, result_.borders, *dataset_, closeness_,
                                     !request_.data.sources.empty(), threads_, progress_);
-    append(meter_.findings());
+    append(result_.findings, meter_.findings());
     result_.graph = std::move(graph_);
     return std::move(result_);
   }
@@ -212,7 +213,8 @@ class Optimizer {
         record(report.pass, report.applied_to, graph);
       }
     };
-    for (const PassReport& report : passes::prepare(graph_, options)) append(report.findings);
+    for (const PassReport& report : passes::prepare(graph_, options))
+      append(result_.findings, report.findings);
     result_.prepared = cost_;
   }
 
@@ -254,12 +256,12 @@ class Optimizer {
       change.channel_axis = change.channel_last ? 1 : image.channel_axis;
       const PassReport inserted =
           passes::insert_normalization(graph, image.name, image.channel_axis, norm);
-      extend(report.findings, inserted.findings);
+      append(report.findings, inserted.findings);
       if (!norm.is_identity() && inserted.applied_to.empty()) continue;
       change.normalization = norm;
       (void)passes::fold_batch_norm(graph);
       const PassReport taken = passes::make_input_integer(graph, image.name, request_.exact_border);
-      extend(report.findings, taken.findings);
+      append(report.findings, taken.findings);
       if (taken.applied_to.empty()) continue;
       change.is_levels = true;
       report.applied_to.push_back(image.name);
@@ -296,7 +298,7 @@ class Optimizer {
   void run(const char* name, const Pass& pass) {
     if (!is_wanted(name)) return;
     const PassReport report = pass(graph_);
-    append(report.findings);
+    append(result_.findings, report.findings);
     if (report.applied_to.empty()) return;
     complete();
     record(name, report.applied_to, graph_);
@@ -355,11 +357,6 @@ class Optimizer {
       result_.preprocess = data::preprocess_json(changed);
     }
   }
-
-  static void extend(Findings& findings, const Findings& more) {
-    findings.insert(findings.end(), more.begin(), more.end());
-  }
-  void append(const Findings& more) { extend(result_.findings, more); }
 
   const OptimizeRequest& request_;
   int threads_;

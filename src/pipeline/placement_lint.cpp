@@ -9,6 +9,7 @@
 #include "core/format.h"
 #include "hexquant/error.h"
 #include "runtime/htp/htp_options.h"
+#include "target/node_unit.h"
 
 namespace hexquant::pipeline {
 namespace {
@@ -26,10 +27,6 @@ using target::Placement;
 using target::PlacementReport;
 using target::Rejection;
 using target::Unit;
-
-bool is_pair_part(const Node& node) {
-  return node.op_type() == "QuantizeLinear" || node.op_type() == "DequantizeLinear";
-}
 
 /// QNN operations that only change the type of a tensor.
 bool is_conversion(const std::string& qnn_type) {
@@ -126,7 +123,7 @@ class VendorReader {
 
   static void place_compiled(const Node& node, const std::vector<CompiledOp>& ops,
                              Placement& placement) {
-    if (is_pair_part(node)) {
+    if (target::is_pair_part(node)) {
       const auto own = std::find_if(ops.begin(), ops.end(), [&](const CompiledOp& op) {
         return is_conversion(op.type) && op.first_source.starts_with(node.name());
       });
@@ -149,7 +146,7 @@ class VendorReader {
   /// QNN operations that make the node's output or its quantized form: how functions that ONNX
   /// Runtime unfolded (Mish) are found again.
   [[nodiscard]] const std::vector<CompiledOp>* ops_behind(const Node& node) const {
-    if (is_pair_part(node)) return nullptr;
+    if (target::is_pair_part(node)) return nullptr;
     for (const std::string& output : node.outputs()) {
       const auto found = by_value_.find(output);
       if (found != by_value_.end()) return &found->second;
@@ -182,7 +179,7 @@ class VendorReader {
     if (!unit.passed) {
       placement.unit = Unit::kCpu;
       placement.reason = unit.reason;
-    } else if (is_pair_part(node)) {
+    } else if (target::is_pair_part(node)) {
       const bool alone = unit.nodes.size() == 1;
       placement.unit = alone ? Unit::kNpuFloat : Unit::kFolded;
       if (unit.kind == "DQQFusion") placement.unit = Unit::kNpuInteger;

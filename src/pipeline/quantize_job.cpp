@@ -1,5 +1,6 @@
 #include "pipeline/quantize_job.h"
 
+#include <optional>
 #include <utility>
 
 #include "core/file_io.h"
@@ -9,10 +10,13 @@
 #include "evaluate/compare_layers.h"
 #include "evaluate/evaluate_models.h"
 #include "formats/onnx/onnx_io.h"
+#include "hexquant/error.h"
 #include "hexquant/version.h"
+#include "mixed_precision/sensitivity_table.h"
 #include "perf/advice.h"
 #include "pipeline/analyze_json.h"
 #include "pipeline/analyze_model.h"
+#include "pipeline/checklist/checklist.h"
 #include "pipeline/evaluation_task.h"
 #include "pipeline/make_report.h"
 #include "pipeline/method_gains.h"
@@ -20,6 +24,7 @@
 #include "pipeline/quantize_options.h"
 #include "pipeline/quantize_pipeline.h"
 #include "pipeline/write_outputs.h"
+#include "report/page.h"
 #include "runtime/session.h"
 #include "target/target.h"
 
@@ -65,12 +70,12 @@ QuantizeResult make_result(const Recipe& recipe, const QuantizeOptions& options,
 }
 
 /// What the latency model says of the quantized model.
-void predict_performance(const QuantizedModel& model, const target::Target& target,
-                         report::QuantizeReport& report) {
+Analysis predict_performance(const QuantizedModel& model, const target::Target& target,
+                             report::QuantizeReport& report) {
   AnalyzeRequest request;
   request.soc = target.soc.name;
   const AnalysisGraph input = analysis_graph(model.quantized, request, target);
-  const Analysis analysis = analyze_graph(input.graph, target, {});
+  Analysis analysis = analyze_graph(input.graph, target, {});
   const perf::Prediction& prediction = analysis.prediction;
   report.performance = {.time_us = prediction.time_us.value,
                         .lower_us = prediction.time_us.lower,
@@ -80,6 +85,21 @@ void predict_performance(const QuantizedModel& model, const target::Target& targ
   report.analysis = to_json(analysis);
   report.analysis["findings"] =
       findings_json(analysis, perf::advise(analysis.workload, analysis.soc, {}));
+  return analysis;
+}
+
+/// What `sensitivity` measured of the same model into the same folder; null = nothing. The file is
+/// the user's: one that cannot be read only leaves its section out.
+Json sensitivity_of(const Recipe& recipe) {
+  const std::filesystem::path file = std::filesystem::path(recipe.output) / "sensitivity.json";
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) return nullptr;
+  try {
+    const auto table = mixed_precision::table_from_json(read_json(file), file.string());
+    return table.model == recipe.model ? mixed_precision::to_json(table) : Json(nullptr);
+  } catch (const Error&) {
+    return nullptr;
+  }
 }
 
 }  // namespace
@@ -103,10 +123,13 @@ QuantizeJob run_quantize_job(const Recipe& recipe, const std::filesystem::path& 
 
   QuantizeJob job;
   job.report = make_report(recipe, target, model, verification, folder);
+  job.report.sensitivity = sensitivity_of(recipe);
   job.report.training = training_section(recipe, model);
   job.report.threads = threads;
   job.report.peak_rss_bytes = peak_memory_bytes();
-  predict_performance(model, target, job.report);
+  const Analysis analysis = predict_performance(model, target, job.report);
+  job.report.checklist = to_json(check_at_hand(report::report_json(job.report, Json::object()),
+                                               recipe, model.quantized, analysis, progress));
   job.result = make_result(recipe, options, model, verification, watch.total_seconds());
   job.result.predicted_us = job.report.performance.time_us;
   return job;
@@ -120,6 +143,19 @@ void write_reports(const std::filesystem::path& folder, const std::string& comma
   header["versions"] = {{"hexquant", version()}, {"onnxruntime", runtime::runtime_version()}};
   write_file(folder / "report.json", to_text(report::report_json(report, header)));
   write_file(folder / "report.html", report::report_html(report, header));
+}
+
+bool update_page(const std::filesystem::path& folder, const std::string& member, Json value) {
+  const std::filesystem::path page = folder / "report.html";
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(page, ignored)) return false;
+  std::optional<Json> data = report::page_data(read_file(page));
+  if (!data) return false;
+  const auto schema = data->find("schema");
+  if (schema == data->end() || *schema != "hexquant-report-1") return false;
+  (*data)[member] = std::move(value);
+  write_file(page, report::report_html(*std::move(data)));
+  return true;
 }
 
 }  // namespace hexquant::pipeline

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 
+#include "core/json.h"
 #include "hexquant/progress.h"
 #include "hexquant/quantize.h"
 #include "hexquant/recipe.h"
@@ -29,5 +30,11 @@ struct TrainingHooks;
 /// Writes report.json and report.html as the result of `command`.
 void write_reports(const std::filesystem::path& folder, const std::string& command,
                    const report::QuantizeReport& report);
+
+/// Adds a section's data to report.html of `folder`, or replaces them: "checklist" (what `check`
+/// gives) or "sensitivity".
+/// @return false when there is no such page
+/// @throws Error(kIo)
+bool update_page(const std::filesystem::path& folder, const std::string& member, Json value);
 
 }  // namespace hexquant::pipeline

@@ -7,13 +7,10 @@
 #include <utility>
 
 #include "profiling/optrace_table.h"
+#include "target/node_unit.h"
 
 namespace hexquant::profiling {
 namespace {
-
-bool is_conversion(const graph::Node& node) {
-  return node.is("QuantizeLinear") || node.is("DequantizeLinear");
-}
 
 /// "/stem/Conv" -> "stem_Conv"
 std::string converter_name(const std::string& name) {
@@ -128,8 +125,8 @@ class Namer {
     const graph::Node* chosen = nullptr;
     for (const std::string& source : row.onnx_nodes) {
       const graph::Node* node = nodes_.find(source);
-      if (node == nullptr || (chosen != nullptr && !is_conversion(*chosen))) continue;
-      if (chosen == nullptr || !is_conversion(*node)) chosen = node;
+      if (node == nullptr || (chosen != nullptr && !target::is_pair_part(*chosen))) continue;
+      if (chosen == nullptr || !target::is_pair_part(*node)) chosen = node;
     }
     const bool is_partition = format == ProfileFormat::kOrtTrace && row.onnx_nodes.size() > 1;
     if (is_partition) return;

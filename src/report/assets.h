@@ -9,6 +9,10 @@ extern const std::string_view kPageHtml;
 extern const std::string_view kPageCss;
 extern const std::string_view kKitJs;           ///< elements, number formats, SVG, tooltips
 extern const std::string_view kReportJs;        ///< report.html
+extern const std::string_view kChecklistJs;     ///< its section on the checklist
+extern const std::string_view kNextStepsJs;     ///< its section on what to do next
+extern const std::string_view kSensitivityJs;   ///< its section on what each layer alone costs
+extern const std::string_view kParetoJs;        ///< its section on the search of mixed precision
 extern const std::string_view kLadderJs;        ///< its section on the rungs of auto
 extern const std::string_view kTrainingJs;      ///< its section on quantization-aware training
 extern const std::string_view kRoundingJs;      ///< its section on the weight methods

@@ -89,4 +89,18 @@ std::string html_page(const Page& page) {
                                    {"script", std::string(kKitJs) + page.script}});
 }
 
+std::optional<Json> page_data(std::string_view html) {
+  // What the template has around {{data}}; the data themselves hold no '<'.
+  constexpr std::string_view kOpen = "<script type=\"application/json\" id=\"data\">";
+  const std::size_t open = html.find(kOpen);
+  if (open == std::string_view::npos) return std::nullopt;
+  const std::size_t begin = open + kOpen.size();
+  const std::size_t end = html.find('<', begin);
+  if (end == std::string_view::npos) return std::nullopt;
+  const std::string_view text = html.substr(begin, end - begin);
+  Json data = Json::parse(text.begin(), text.end(), nullptr, false);
+  if (!data.is_object()) return std::nullopt;
+  return data;
+}
+
 }  // namespace hexquant::report

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/json.h"
 
@@ -19,5 +21,8 @@ struct Page {
 /// put them into text nodes and attributes only, so that no name can become markup.
 /// Bytes that are not UTF-8 become U+FFFD.
 [[nodiscard]] std::string html_page(const Page& page);
+
+/// The data of a page that html_page() made; nothing when `html` is no such page.
+[[nodiscard]] std::optional<Json> page_data(std::string_view html);
 
 }  // namespace hexquant::report

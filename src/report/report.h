@@ -161,6 +161,11 @@ struct QuantizeReport {
   /// What `analyze` says of the quantized model (docs/schema/analyze.schema.json, without its
   /// header), for the page only; null = not predicted.
   Json analysis;
+  /// For the page only, null = none: docs/schema/sensitivity.schema.json without its header,
+  /// mixed-precision.schema.json likewise, and check.schema.json.
+  Json sensitivity;
+  Json search;
+  Json checklist;
   std::vector<RungRow> rungs;  ///< auto only
   TrainingSection training;
   std::int64_t float_weight_bytes = 0;
@@ -174,8 +179,12 @@ struct QuantizeReport {
 /// report.json (schema docs/schema/report.schema.json); `header` holds schema, command, versions.
 [[nodiscard]] Json report_json(const QuantizeReport& report, const Json& header);
 
-/// A self-contained page: result, per-layer error bars, activation histograms with chosen ranges,
-/// findings, recipe. Works offline; plots are inline SVG where the plot library is absent.
+/// A self-contained page: result, checklist, what to do next, per-layer error bars, activation
+/// histograms with chosen ranges, findings, recipe, and a section for each method that ran. Works
+/// offline; plots are inline SVG.
 [[nodiscard]] std::string report_html(const QuantizeReport& report, const Json& header);
+
+/// The page of the data that page_data() gave of it, changed or not.
+[[nodiscard]] std::string report_html(Json data);
 
 }  // namespace hexquant::report

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <filesystem>
+#include <initializer_list>
 
 #include "core/format.h"
 #include "report/assets.h"
@@ -29,18 +30,22 @@ Json histogram_json(const quant::Histogram& histogram) {
 }
 
 /// Sections without rows are left out of the page.
-std::string script_for(const QuantizeReport& report) {
+std::string script_for(const Json& data) {
   std::string script;
-  if (!report.rungs.empty()) script += kLadderJs;
-  if (!report.training.curve.empty()) script += kTrainingJs;
-  if (!report.rounding.empty()) script += kRoundingJs;
-  if (!report.equalization.empty()) script += kEqualizationJs;
-  if (!report.analysis.is_null()) {
-    for (const std::string_view part :
-         {kTimelineJs, kRooflineJs, kPerformanceJs, kReportPerformanceJs}) {
-      script += part;
-    }
-  }
+  const auto add_if = [&](const char* member, std::initializer_list<std::string_view> parts) {
+    const auto found = data.find(member);
+    if (found == data.end() || found->empty()) return;
+    for (const std::string_view part : parts) script += part;
+  };
+  add_if("checklist", {kChecklistJs});
+  script += kNextStepsJs;
+  add_if("rungs", {kLadderJs});
+  add_if("sensitivity", {kSensitivityJs});
+  add_if("search", {kParetoJs});
+  add_if("training", {kTrainingJs});
+  add_if("rounding", {kRoundingJs});
+  add_if("equalization", {kEqualizationJs});
+  add_if("analysis", {kTimelineJs, kRooflineJs, kPerformanceJs, kReportPerformanceJs});
   return script += kReportJs;
 }
 
@@ -52,9 +57,21 @@ std::string report_html(const QuantizeReport& report, const Json& header) {
     data["activations"][i]["histogram"] = histogram_json(report.activations[i].histogram);
   }
   if (!report.analysis.is_null()) data["analysis"] = report.analysis;
-  const std::string model = std::filesystem::path(report.model).filename().string();
-  return html_page({.title = format("{} on {}: quantization report", model, report.soc),
-                    .script = script_for(report),
+  if (!report.sensitivity.is_null()) data["sensitivity"] = report.sensitivity;
+  if (!report.search.is_null()) data["search"] = report.search;
+  if (!report.checklist.is_null()) data["checklist"] = report.checklist;
+  return report_html(std::move(data));
+}
+
+std::string report_html(Json data) {
+  const auto text = [&](const char* member) {
+    const auto found = data.find(member);
+    return found != data.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  const std::string model = std::filesystem::path(text("model")).filename().string();
+  std::string script = script_for(data);
+  return html_page({.title = format("{} on {}: quantization report", model, text("soc")),
+                    .script = std::move(script),
                     .data = std::move(data)});
 }
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/median.h"
+
 namespace hexquant::runtime {
 namespace {
 
@@ -17,11 +19,6 @@ double quantile(const std::vector<double>& sorted, double q) {
 }
 
 /// @param sorted  not empty
-double median_of(const std::vector<double>& sorted) {
-  const std::size_t half = sorted.size() / 2;
-  return sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2.0;
-}
-
 double fast_run(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return quantile(values, 0.1);
@@ -51,7 +48,7 @@ Latency summarize_latency(const std::vector<double>& microseconds) {
   std::sort(sorted.begin(), sorted.end());
   latency.mean_us =
       std::accumulate(sorted.begin(), sorted.end(), 0.0) / static_cast<double>(sorted.size());
-  latency.median_us = median_of(sorted);
+  latency.median_us = median(sorted);
   latency.p90_us = quantile(sorted, 0.9);
   latency.p99_us = quantile(sorted, 0.99);
   latency.min_us = sorted.front();

@@ -102,6 +102,54 @@ class CheckCommand : public ProgramTest {
     }
     formats::write_onnx(model, path(file));
   }
+  /// The sound model with two maps of 5 MB in VTCM (8 MB) before its first layer: the first one
+  /// has to leave it while the second is in use, and then VTCM is never full.
+  void write_with_spill(const std::string& file) const {
+    constexpr int kFactor = 25;  // 400 x 400 pixels, a block of 32 channels, one byte each
+    graph::Graph model = formats::read_onnx(path("out/model.onnx"));
+    const graph::Node* first = nullptr;
+    for (const graph::Node* node : model.node_list()) {
+      if (first == nullptr && node->is("Conv")) first = node;
+    }
+    const graph::Node* dequantize = model.producer(first->input(0));
+    const std::string scale = dequantize->input(1);
+    const std::string zero = dequantize->input(2);
+    // An operation with Q/DQ behind it; `name` is also its value.
+    const auto add = [&](const std::string& name, const std::string& op,
+                         const std::vector<std::string>& inputs,
+                         const std::map<std::string, graph::Attribute>& attributes) {
+      model.insert_before(*first, {.op_type = op,
+                                   .inputs = inputs,
+                                   .outputs = {name + "_float"},
+                                   .attributes = attributes,
+                                   .name = name});
+      model.insert_before(*first, {.op_type = "QuantizeLinear",
+                                   .inputs = {name + "_float", scale, zero},
+                                   .outputs = {name + "_codes"}});
+      model.insert_before(*first, {.op_type = "DequantizeLinear",
+                                   .inputs = {name + "_codes", scale, zero},
+                                   .outputs = {name}});
+    };
+    const auto enlarge = [&](const std::string& name) {
+      add(name, "Resize", {first->input(0), "", "factors"},
+          {{"mode", "nearest"},
+           {"coordinate_transformation_mode", "asymmetric"},
+           {"nearest_mode", "floor"}});
+    };
+    const auto shrink = [&](const std::string& name, const std::string& input) {
+      const std::vector<std::int64_t> factor = {kFactor, kFactor};
+      add(name, "MaxPool", {input}, {{"kernel_shape", factor}, {"strides", factor}});
+    };
+    model.add_initializer("factors", Tensor::from<float>({4}, {1.0F, 1.0F, kFactor, kFactor}));
+    enlarge("kept");
+    enlarge("other");
+    shrink("once", "other");
+    shrink("twice", "other");
+    shrink("back", "kept");
+    model.set_input(*first, 0, "back");
+    for (const char* output : {"once", "twice"}) model.add_output(output);
+    formats::write_onnx(model, path(file));
+  }
   void expect_defect(const std::string& folder, const std::string& id) const {
     EXPECT_THAT(ids(check(folder, 1), "fail"), ElementsAre(id)) << folder;
   }
@@ -169,6 +217,27 @@ TEST_F(CheckCommand, FindsADefectOfTheData) {
   });
   expect_defect("blank", "data.edges");
 
+  // One sample in thirty has a white pixel, which no calibrated sample has.
+  Tensor bright = data::read_npy(example("test_images.npy"));
+  const std::size_t step = 30 * bright.bytes() / static_cast<std::size_t>(bright.shape()[0]);
+  Tensor grey = images;
+  const auto darken = [](Tensor& values) {
+    std::byte* bytes = values.mutable_raw();
+    for (std::size_t i = 0; i < values.bytes(); ++i) bytes[i] = std::min(bytes[i], std::byte{200});
+  };
+  darken(bright);
+  darken(grey);
+  for (std::size_t i = 0; i < bright.bytes(); i += step) {
+    std::fill_n(bright.mutable_raw() + i, 3, std::byte{255});
+  }
+  data::write_npy(path("bright.npy"), bright);
+  data::write_npy(path("grey.npy"), grey);
+  copy_with("bright", [](Json& report) {
+    report["recipe"]["data"]["sources"] = Json::array({"grey.npy"});
+    report["recipe"]["evaluation"]["data"]["sources"] = Json::array({"bright.npy"});
+  });
+  expect_defect("bright", "data.out-of-range");
+
   std::vector<std::int64_t> labels(count);
   for (std::size_t i = 0; i < count; ++i) labels[i] = static_cast<std::int64_t>(i % 10 % 9);
   labels.back() = 9;
@@ -198,6 +267,10 @@ TEST_F(CheckCommand, FindsADefectOfTheModel) {
   formats::write_onnx(model, path("fallback/model.onnx"));
   expect_defect("fallback", "performance.no-fallback");
 
+  copy_with("spill", [](Json&) {});
+  write_with_spill("spill/model.onnx");
+  expect_defect("spill", "performance.vtcm");
+
   const Json memory = check("out", 1, {"--device-memory-mb", "20"});
   EXPECT_THAT(ids(memory, "fail"), ElementsAre("deployment.memory"));
 }
@@ -211,8 +284,46 @@ TEST_F(CheckCommand, FindsAnUnstableModel) {
   model.add_node({.op_type = "RandomNormalLike", .inputs = {"inner"}, .outputs = {"noise"}});
   model.add_node({.op_type = "Add", .inputs = {"inner", "noise"}, .outputs = {output}});
   formats::write_onnx(model, path("dice/model.onnx"));
-  const Json json = check("dice", 1, {"--device", "cpu"});
-  EXPECT_THAT(ids(json, "fail"), testing::Contains("deployment.stability"));
+  // What a device measured wins over the chip's rules, which know no dice.
+  write_file(path("trace.json"),
+             R"([{"cat": "Node", "ph": "X", "name": "net_kernel_time", "ts": 1, "dur": 10, "args":
+                {"op_name": "QNN", "provider": "QNNExecutionProvider"}}])");
+  const Json json = check("dice", 1, {"--device", "cpu", "--profile", "trace.json"});
+  EXPECT_THAT(ids(json, "fail"), ElementsAre("deployment.stability"));
+}
+
+/// The data of OUT's page.
+Json page_of(const std::string& file) {
+  const std::string html = read_file(file);
+  const std::string open = "id=\"data\">";
+  const auto begin = html.find(open) + open.size();
+  return Json::parse(html.substr(begin, html.find('<', begin) - begin));
+}
+
+TEST_F(CheckCommand, RenewsTheChecklistOfThePage) {
+  // Of quantize: what needs neither the samples nor a run.
+  const Json before = page_of(path("out/report.html"))["checklist"];
+  EXPECT_EQ(item(before, "quantization.per-channel")["status"], "pass");
+  EXPECT_EQ(item(before, "accuracy.metric")["status"], "pass");
+  EXPECT_EQ(item(before, "performance.vtcm")["status"], "pass");
+  EXPECT_EQ(item(before, "data.edges")["status"], "not measured");
+  EXPECT_EQ(item(before, "data.edges")["fix"], "hexquant check out");
+  EXPECT_EQ(item(before, "deployment.leak")["status"], "not measured");
+
+  (void)check("out", 0, {"--no-run", "--no-page"});
+  EXPECT_EQ(page_of(path("out/report.html"))["checklist"], before);
+  Json result = check("out", 0);
+  for (const char* member : {"schema", "command", "versions"}) result.erase(member);
+  const Json page = page_of(path("out/report.html"));
+  EXPECT_EQ(page["checklist"], result);
+  EXPECT_EQ(item(page["checklist"], "data.edges")["status"], "pass");
+  EXPECT_GT(page["activations"][0]["histogram"]["counts"].size(), 0U) << "the rest stays";
+}
+
+TEST_F(CheckCommand, LeavesForeignPagesAlone) {
+  write_file(path("out/report.html"), "<html>mine</html>");
+  (void)check("out", 0);
+  EXPECT_EQ(read_file(path("out/report.html")), "<html>mine</html>");
 }
 
 TEST_F(CheckCommand, WritesJunit) {

@@ -48,6 +48,9 @@ TEST_F(MixedPrecisionTest, SearchesWidthsForALoss) {
                            "pareto.csv", "pareto.svg", "sensitivity.json"}) {
     EXPECT_TRUE(std::filesystem::exists(folder_ / "out" / file)) << file;
   }
+  const std::string page = read_file(folder_ / "out" / "report.html");
+  EXPECT_THAT(page, HasSubstr("\"search\":{\"metric\":\"sqnr\""));
+  EXPECT_THAT(page, HasSubstr("\"sensitivity\":{\"model\""));
   // What was evaluated is not evaluated again, and gives the same.
   const std::string csv = read_file(folder_ / "out" / "pareto.csv");
   EXPECT_EQ(run(arguments).status, result.status);

@@ -47,6 +47,25 @@ TEST_F(SensitivityTest, PrintsTheWorstLayersFirstAndFitsItsSchema) {
       << "8 bits against 4";
 }
 
+TEST_F(SensitivityTest, IsASectionOfThePageInTheSameFolder) {
+  const std::vector<std::string> quantize = {"quantize",     example("model.onnx"),
+                                             "--data",       example("calibration_images.npy"),
+                                             "--preprocess", example("preprocess.json"),
+                                             "--samples",    "16",
+                                             "-o",           "result"};
+  const auto page_has = [&] {
+    return read_file(folder_ / "result" / "report.html").find("\"sensitivity\":{\"model\"") !=
+           std::string::npos;
+  };
+  ASSERT_EQ(run(quantize).status, 0);
+  EXPECT_FALSE(page_has());
+  ASSERT_EQ(run(digits({"--labels", labels(), "-o", "result"})).status, 0);
+  EXPECT_TRUE(page_has());
+  // Quantized again: what was measured before still holds for the same model.
+  ASSERT_EQ(run(quantize).status, 0);
+  EXPECT_TRUE(page_has());
+}
+
 TEST_F(SensitivityTest, KilledAndRunAgainGivesTheSameBytes) {
   const std::vector<std::string> more = {"--labels", labels(), "--json", "s.json"};
   ASSERT_EQ(run(digits(more)).status, 0);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 
@@ -9,6 +10,38 @@
 #include "support/temp_folder.h"
 
 namespace hexquant::report::test {
+
+/// What a screen reader or a keyboard cannot use. A plot is .still when its label says everything.
+inline constexpr const char* kAccessProbe = R"(
+  const problems = [], note = (node, text) => problems.push(text + ': ' + node.outerHTML.slice(0, 90));
+  const named = (node) => node.getAttribute('aria-label') || node.textContent.trim() || node.title;
+  for (const node of document.querySelectorAll('svg[role=img], canvas, table, input, select, [role=region], [role=group], nav')) {
+    if (!node.getAttribute('aria-label')) note(node, 'no label');
+  }
+  for (const node of document.querySelectorAll('svg:not([role=img])')) {
+    if (!node.closest('[aria-hidden=true]')) note(node, 'a drawing without a role');
+  }
+  for (const node of document.querySelectorAll('button, a')) if (!named(node)) note(node, 'no text');
+  for (const node of document.querySelectorAll('section')) {
+    if (!document.getElementById(node.getAttribute('aria-labelledby'))) note(node, 'no heading');
+  }
+  const titles = [...document.querySelectorAll('h1, h2, h3')].map((node) => Number(node.tagName[1]));
+  titles.forEach((level, i) => { if (level > (titles[i - 1] || 0) + 1) problems.push('a heading level is left out: ' + i); });
+  const tip = document.getElementById('tip'), plots = [...document.querySelectorAll('svg.plot[role=img]:not(.still), canvas')];
+  for (const plot of plots) {
+    if (plot.tabIndex !== 0) note(plot, 'not reachable by keyboard');
+    if (plot.tagName === 'CANVAS') continue;
+    tip.textContent = '';
+    plot.focus();
+    plot.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true }));
+    if (tip.hidden || !tip.textContent) note(plot, 'arrow keys show nothing');
+    plot.blur();
+    if (!tip.hidden) note(plot, 'the tooltip stays');
+  }
+  for (const node of document.querySelectorAll('.scroll')) if (node.tabIndex !== 0) note(node, 'scrolls by mouse only');
+  document.body.dataset.plots = plots.length;
+  document.body.dataset.problems = problems.length + ' problems. ' + problems.join(' | ');
+)";
 
 /// Shows pages in a browser, where one is installed: the other tests cannot run their scripts.
 class BrowserTest : public testing::Test {
@@ -19,20 +52,39 @@ class BrowserTest : public testing::Test {
   }
 
   /// The page's elements after its scripts ran; empty when the browser does not start here.
-  [[nodiscard]] std::string drawn(const std::string& html) const {
+  /// Fails the test when the page writes to the console (our scripts write nothing) or when a
+  /// keyboard or a screen reader cannot use it.
+  /// @param probe  a script that looks at the finished page, and may change it
+  [[nodiscard]] std::string drawn(std::string html, const char* probe = "") const {
+    html.insert(html.rfind("</body>"), std::string("<script>addEventListener('load', () => {") +
+                                           probe + kAccessProbe + "});</script>\n");
     write_file(folder_.path() / "page.html", html);
     const std::string command = "cd '" + folder_.path().string() + "' && HOME=. timeout 60 " +
                                 browser_ +
                                 " --headless --no-sandbox --disable-gpu --no-first-run"
                                 " --disable-background-networking --disable-component-update"
-                                " --disable-sync --user-data-dir=profile --dump-dom"
+                                " --disable-sync --user-data-dir=profile"
+                                " --window-size=1280,1000 --enable-logging=stderr --dump-dom"
                                 " file://" +
                                 (folder_.path() / "page.html").string() + " > dom.html 2> log.txt";
     if (std::system(command.c_str()) != 0) return {};
-    return read_file(folder_.path() / "dom.html");
+    const std::string log = read_file(folder_.path() / "log.txt");
+    const auto written = log.find(":CONSOLE");
+    EXPECT_EQ(written, std::string::npos) << log.substr(written, 400);
+    std::string page = read_file(folder_.path() / "dom.html");
+    expect_accessible(page);
+    return page;
   }
 
  private:
+  static void expect_accessible(const std::string& page) {
+    constexpr std::size_t kMostShown = 2000;
+    const std::string open = "data-problems=\"";
+    const auto begin = page.find(open);
+    ASSERT_NE(begin, std::string::npos) << "the page's scripts did not finish";
+    EXPECT_EQ(page.compare(begin + open.size(), 12, "0 problems. "), 0)
+        << page.substr(begin, std::min(page.find('"', begin + open.size()) - begin, kMostShown));
+  }
   static std::string find_browser() {
     for (const char* name : {"chromium", "chromium-browser", "google-chrome"}) {
       const std::string command = std::string("command -v ") + name + " > /dev/null 2>&1";

@@ -1,11 +1,14 @@
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <string>
 
 #include "commands/commands.h"
 #include "core/file_io.h"
 #include "core/format.h"
+#include "hexquant/error.h"
 #include "pipeline/checklist/checklist.h"
+#include "pipeline/quantize_job.h"
 
 namespace hexquant::cli {
 namespace {
@@ -18,6 +21,7 @@ struct CheckArguments {
   pipeline::CheckRequest request;
   double device_memory_mb = 0.0;
   bool no_run = false;
+  bool no_page = false;
   std::string junit;
 };
 
@@ -55,6 +59,19 @@ std::string check_text(const CheckResult& result) {
                        result.count(CheckStatus::kNotMeasured));
 }
 
+/// The checklist of report.html becomes this one. A folder that cannot be written to is no reason
+/// to fail: the checklist itself is done.
+void refresh_page(const CheckResult& result) {
+  const std::string page = (std::filesystem::path(result.folder) / "report.html").string();
+  try {
+    (void)pipeline::update_page(result.folder, "checklist", pipeline::to_json(result));
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kIo) throw;
+    print_findings({{"page-not-refreshed", Severity::kWarning, page, error.what(),
+                     "copy the folder, or leave the page alone with --no-page"}});
+  }
+}
+
 int run_check(CheckArguments arguments, const CommandContext& context) {
   pipeline::CheckRequest& request = arguments.request;
   if (arguments.device_memory_mb > 0.0) request.device_memory_mb = arguments.device_memory_mb;
@@ -62,6 +79,7 @@ int run_check(CheckArguments arguments, const CommandContext& context) {
   request.threads = context.threads();
   request.seed = context.common.seed;
   const CheckResult result = pipeline::check_output(request, context.progress());
+  if (!arguments.no_page) refresh_page(result);
   if (!arguments.junit.empty()) write_file(arguments.junit, pipeline::to_junit(result));
   if (context.common.json_path != "-") std::fputs(check_text(result).c_str(), stdout);
   write_json_result(context.common, "check", pipeline::to_json(result));
@@ -78,6 +96,7 @@ void add_options(CLI::App& command, CheckArguments& arguments) {
       ->capture_default_str();
   command.add_option("--soc", request.soc, "Chip; by default that of the recipe");
   command.add_flag("--no-run", arguments.no_run, "Do not run the model: files and data only");
+  command.add_flag("--no-page", arguments.no_page, "Leave the checklist in OUT/report.html alone");
   command
       .add_option("--device-memory-mb", arguments.device_memory_mb,
                   "Memory of the device, 10^6 bytes")
@@ -104,7 +123,8 @@ void add_check_command(CLI::App& program, CommandContext& context) {
       "Goes through the article's checklist line by line. Each line is PASS, FAIL or -- (not\n"
       "measured), with the figure, what is demanded, why, and the command that mends or measures "
       "it.\n"
-      "Exit status 1 says that a line failed; what was not measured fails nothing.\n\n"
+      "Exit status 1 says that a line failed; what was not measured fails nothing. The section\n"
+      "Checklist of OUT/report.html becomes this one.\n\n"
       "Examples:\n"
       "  hexquant check out\n"
       "  hexquant check out --profile chrometrace.json --device-memory-mb 4000 --junit check.xml\n"

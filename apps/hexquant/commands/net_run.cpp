@@ -32,8 +32,10 @@ const std::vector<std::string> kPerfProfiles = {"low_balanced",
                                                 "high_power_saver",
                                                 "extreme_power_saver",
                                                 "system_settings"};
-const std::vector<std::string> kProfilingLevels = {"off",    "basic",   "detailed",
-                                                   "client", "backend", "linting"};
+const std::map<std::string, pipeline::Profiling> kProfilingLevels = {
+    {"off", pipeline::Profiling::kOff},       {"basic", pipeline::Profiling::kCalls},
+    {"client", pipeline::Profiling::kCalls},  {"detailed", pipeline::Profiling::kNodes},
+    {"backend", pipeline::Profiling::kNodes}, {"linting", pipeline::Profiling::kNodes}};
 const std::vector<std::string> kLogLevels = {"error", "warn", "info", "debug", "verbose"};
 const std::map<std::string, pipeline::OutputFiles> kOutputTypes = {
     {"float_only", pipeline::OutputFiles::kFloatOnly},
@@ -93,9 +95,7 @@ pipeline::NetRunRequest resolve(const NetRunArguments& arguments, const CommandC
     const std::string text = format("this will take about {}\n", long_duration_text(seconds));
     std::fputs(text.c_str(), stderr);
   };
-  request.profile = arguments.profiling_level == "detailed" ||
-                    arguments.profiling_level == "backend" ||
-                    arguments.profiling_level == "linting";
+  request.profile = kProfilingLevels.at(arguments.profiling_level);
   request.threads = context.threads();
   request.seed = context.common.seed;
   return request;
@@ -185,8 +185,9 @@ void add_run_options(CLI::App& command, NetRunArguments& arguments) {
   option("--perf_profile", arguments.perf_profile, "Clocks of a device; only recorded here")
       ->check(CLI::IsMember(kPerfProfiles));
   option("--profiling_level", arguments.profiling_level,
-         "off, basic: latency only; detailed, backend, linting: also every node, on runs of\n"
-         "their own, as OUTPUT_DIR/profile.json")
+         "detailed, backend, linting: time every node of a few further inferences;\n"
+         "basic, client: on the HTP the parts of each inference. OUTPUT_DIR/profile.json,\n"
+         "on the HTP profile.csv, for 'hexquant profile'")
       ->check(CLI::IsMember(kProfilingLevels));
   option("--log_level", arguments.log_level, "info and up: informational findings too")
       ->check(CLI::IsMember(kLogLevels));

@@ -15,6 +15,7 @@
 #include "core/finding_json.h"
 #include "core/format.h"
 #include "hexquant/error.h"
+#include "pipeline/quantize_job.h"
 
 namespace hexquant::cli {
 namespace {
@@ -109,6 +110,7 @@ int run_sensitivity(const SensitivityArguments& arguments, const CommandContext&
     Json file = result_header("sensitivity");
     file.update(json);
     write_file(std::filesystem::path(recipe.output) / "sensitivity.json", to_text(file));
+    (void)pipeline::update_page(recipe.output, "sensitivity", json);
   }
   write_json_result(context.common, "sensitivity", std::move(json));
   return kExitDone;

@@ -16,7 +16,9 @@ namespace hexquant::pipeline {
 namespace {
 
 constexpr const char* kGroup = "calibration data";
-constexpr std::int64_t kMostSamples = 1000;
+/// Read again at most, evenly chosen: all of a calibration, and enough of a test set.
+constexpr std::int64_t kMostCalibrated = 10000;
+constexpr std::int64_t kMostScored = 1000;
 
 double share_of(std::int64_t part, std::size_t all) {
   return all == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(all);
@@ -47,10 +49,11 @@ class DataChecks {
   }
 
  private:
-  [[nodiscard]] Measured measure(const data::DataOptions& options) const {
+  [[nodiscard]] Measured measure(const data::DataOptions& options, std::int64_t most) const {
+    if (!scene_.request.read_samples) return {std::nullopt, "the samples were not read again"};
     try {
       const auto data = data::open_dataset(options, model_inputs(scene_.model));
-      Measured measured{measure_samples(*data, kMostSamples), ""};
+      Measured measured{measure_samples(*data, most), ""};
       if (measured.statistics->samples.empty()) return {std::nullopt, "no sample was found"};
       return measured;
     } catch (const Error& error) {
@@ -58,7 +61,7 @@ class DataChecks {
     }
   }
   [[nodiscard]] Measured measure_calibration() const {
-    return measure(resolve_data(scene_.recipe.data, scene_.recipe.seed));
+    return measure(resolve_data(scene_.recipe.data, scene_.recipe.seed), kMostCalibrated);
   }
   /// What the report was scored on.
   [[nodiscard]] Measured measure_scored() const {
@@ -68,7 +71,7 @@ class DataChecks {
     }
     data::DataOptions options = resolve_data(evaluation.data, scene_.recipe.seed);
     if (options.preprocess.empty()) options.preprocess = scene_.recipe.data.preprocess;
-    return measure(options);
+    return measure(options, kMostScored);
   }
 
   [[nodiscard]] CheckItem samples() const {
@@ -112,9 +115,10 @@ class DataChecks {
     const std::string threshold =
         format("smallest class >= {:.0f} % of an equal share", 100.0 * limits_.min_class_share);
     std::vector<std::int64_t> labels;
-    std::string reason = "the calibration samples have no labels";
+    std::string reason = scene_.request.read_samples ? "the calibration samples have no labels"
+                                                     : "the samples were not read again";
     try {
-      labels = calibration_labels();
+      if (scene_.request.read_samples) labels = calibration_labels();
     } catch (const Error& error) {
       if (!scene_.request.labels.empty()) throw;
       reason = error.what();
@@ -177,13 +181,16 @@ class DataChecks {
       return not_measured(threshold, calibrated_.statistics ? scored_.reason : calibrated_.reason,
                           fix_scored());
     }
+    const double darkest = calibrated_.statistics->lowest_mean();
+    const double brightest = calibrated_.statistics->highest_mean();
+    const double flattest = calibrated_.statistics->lowest_deviation();
     std::int64_t darker = 0;
     std::int64_t brighter = 0;
     std::int64_t flatter = 0;
     for (const SampleStatistics& sample : scored_.statistics->samples) {
-      if (sample.mean < calibrated_.statistics->lowest_mean()) ++darker;
-      if (sample.mean > calibrated_.statistics->highest_mean()) ++brighter;
-      if (sample.deviation < calibrated_.statistics->lowest_deviation()) ++flatter;
+      if (sample.mean < darkest) ++darker;
+      if (sample.mean > brightest) ++brighter;
+      if (sample.deviation < flattest) ++flatter;
     }
     const std::size_t all = scored_.statistics->samples.size();
     const std::string figure =
@@ -230,9 +237,11 @@ class DataChecks {
   }
 
   [[nodiscard]] std::string fix_data() const {
+    if (!scene_.request.read_samples) return format("hexquant check {}", scene_.request.folder);
     return quantize_again(scene_, "--data D (where the samples are now)");
   }
   [[nodiscard]] std::string fix_scored() const {
+    if (!scene_.request.read_samples) return fix_data();
     return quantize_again(scene_, "--evaluate --eval-data D --labels L");
   }
 

@@ -15,7 +15,7 @@ class DeploymentChecks {
   DeploymentChecks(const CheckScene& scene, ProgressSink& progress)
       : scene_(scene), limits_(scene.thresholds) {
     if (!scene.request.run) {
-      reason_ = "the model was not run (--no-run)";
+      reason_ = "the model was not run";
       return;
     }
     NetRunRequest request;

@@ -37,10 +37,6 @@ std::string top_text(std::vector<NamedCost> costs) {
 class PerformanceChecks {
  public:
   explicit PerformanceChecks(const CheckScene& scene) : scene_(scene) {
-    AnalyzeRequest request;
-    request.model = scene.model_file;
-    request.soc = scene.soc;
-    analysis_ = analyze_model(request);
     if (scene.request.profiles.empty()) return;
     ProfileRequest profile;
     profile.files = scene.request.profiles;
@@ -66,9 +62,9 @@ class PerformanceChecks {
       }
       return passed(top_text(std::move(costs)), threshold);
     }
-    for (std::size_t i = 0; i < analysis_.workload.operations.size(); ++i) {
-      costs.push_back({analysis_.workload.operations[i].name,
-                       analysis_.prediction.operations[i].time_us.value});
+    for (std::size_t i = 0; i < scene_.analysis.workload.operations.size(); ++i) {
+      costs.push_back({scene_.analysis.workload.operations[i].name,
+                       scene_.analysis.prediction.operations[i].time_us.value});
     }
     return not_measured(
         threshold, "predicted only: " + top_text(std::move(costs)),
@@ -85,7 +81,7 @@ class PerformanceChecks {
         if (!node.is_conversion) nodes.push_back(format("{} ({})", node.name, node.op));
       }
     } else {
-      for (const target::Placement& node : analysis_.placement.nodes) {
+      for (const target::Placement& node : scene_.analysis.placement.nodes) {
         if (node.unit != target::Unit::kCpu || is_border_conversion(node)) continue;
         nodes.push_back(format("{} ({}): {}", node.node, node.op_type, node.reason));
         if (fix.empty()) fix = node.fix;
@@ -103,7 +99,7 @@ class PerformanceChecks {
   }
 
   [[nodiscard]] CheckItem vtcm() const {
-    const perf::VtcmSummary& use = analysis_.prediction.vtcm;
+    const perf::VtcmSummary& use = scene_.analysis.prediction.vtcm;
     const std::string threshold = format("> {:.0f} % at the peak, or nothing that has to leave it",
                                          100.0 * scene_.thresholds.min_vtcm_utilization);
     if (use.size_bytes == 0) {
@@ -138,7 +134,6 @@ class PerformanceChecks {
   }
 
   const CheckScene& scene_;
-  Analysis analysis_;
   std::optional<ProfileResult> profile_;
 };
 

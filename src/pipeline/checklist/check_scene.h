@@ -5,6 +5,7 @@
 
 #include "graph/graph.h"
 #include "hexquant/recipe.h"
+#include "pipeline/analyze_model.h"
 #include "pipeline/checklist/checklist.h"
 
 namespace hexquant::pipeline {
@@ -15,9 +16,10 @@ struct CheckScene {
   const CheckThresholds& thresholds;
   Json report;
   Recipe recipe;
-  graph::Graph model;
+  const graph::Graph& model;  ///< with Q/DQ
   std::string model_file;
   std::string soc;
+  Analysis analysis;  ///< of the model on `soc`
 };
 
 [[nodiscard]] CheckItem passed(std::string figure, std::string threshold, std::string reason = "");

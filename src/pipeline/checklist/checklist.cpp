@@ -27,19 +27,32 @@ std::string file_of(const std::string& folder, const char* name) {
   return path.string();
 }
 
-CheckScene open_scene(const CheckRequest& request, const CheckThresholds& thresholds) {
-  const std::string report_file = file_of(request.folder, "report.json");
-  CheckScene scene{request, thresholds, read_json(report_file), {}, {}, {}, {}};
-  scene.model_file = file_of(request.folder, "model.onnx");
-  scene.model = formats::read_onnx(scene.model_file);
-  const auto schema = scene.report.find("schema");
-  if (schema == scene.report.end() || *schema != "hexquant-report-1") {
+Json report_of(const std::string& report_file) {
+  Json report = read_json(report_file);
+  const auto schema = report.find("schema");
+  if (schema == report.end() || *schema != "hexquant-report-1") {
     throw Error(ErrorCode::kInvalidData,
                 format("{}: no report of this program (schema hexquant-report-1)", report_file));
   }
-  recipe_from_json(scene.report.at("recipe"), report_file, scene.recipe);
-  scene.soc = request.soc.empty() ? scene.recipe.soc : request.soc;
-  return scene;
+  return report;
+}
+
+std::vector<CheckItem> all_items(const CheckScene& scene, ProgressSink& progress) {
+  std::vector<CheckItem> all;
+  const auto add = [&](std::vector<CheckItem> items) {
+    std::move(items.begin(), items.end(), std::back_inserter(all));
+  };
+  try {
+    add(check_data(scene));
+    add(check_settings(scene));
+    add(check_accuracy(scene));
+  } catch (const Json::exception& error) {
+    throw Error(ErrorCode::kInvalidData,
+                format("{}/report.json: {}", scene.request.folder, error.what()));
+  }
+  add(check_performance(scene));
+  add(check_deployment(scene, progress));
+  return all;
 }
 
 std::string xml_escaped(const std::string& text) {
@@ -124,20 +137,32 @@ CheckResult check_output(const CheckRequest& request, ProgressSink& progress) {
   CheckResult result;
   result.folder = request.folder;
   if (!request.thresholds.empty()) result.thresholds = read_thresholds(request.thresholds);
-  const CheckScene scene = open_scene(request, result.thresholds);
-  const auto add = [&](std::vector<CheckItem> items) {
-    std::move(items.begin(), items.end(), std::back_inserter(result.items));
-  };
-  try {
-    add(check_data(scene));
-    add(check_settings(scene));
-    add(check_accuracy(scene));
-  } catch (const Json::exception& error) {
-    throw Error(ErrorCode::kInvalidData,
-                format("{}/report.json: {}", request.folder, error.what()));
-  }
-  add(check_performance(scene));
-  add(check_deployment(scene, progress));
+  const std::string report_file = file_of(request.folder, "report.json");
+  AnalyzeRequest analyze;
+  analyze.model = file_of(request.folder, "model.onnx");
+  Json report = report_of(report_file);
+  Recipe recipe;
+  recipe_from_json(report.at("recipe"), report_file, recipe);
+  analyze.soc = request.soc.empty() ? recipe.soc : request.soc;
+  const graph::Graph model = formats::read_onnx(analyze.model);
+  const CheckScene scene = {request, result.thresholds, std::move(report), std::move(recipe),
+                            model,   analyze.model,     analyze.soc,       analyze_model(analyze)};
+  result.items = all_items(scene, progress);
+  return result;
+}
+
+CheckResult check_at_hand(const Json& report, const Recipe& recipe, const graph::Graph& model,
+                          const Analysis& analysis, ProgressSink& progress) {
+  CheckRequest request;
+  request.folder = recipe.output;
+  request.run = false;
+  request.read_samples = false;
+  CheckResult result;
+  result.folder = request.folder;
+  const std::string model_file = (fs::path(recipe.output) / (recipe.prefix + ".onnx")).string();
+  result.items = all_items(
+      {request, result.thresholds, report, recipe, model, model_file, recipe.soc, analysis},
+      progress);
   return result;
 }
 

@@ -6,7 +6,10 @@
 #include <vector>
 
 #include "core/json.h"
+#include "graph/graph.h"
 #include "hexquant/progress.h"
+#include "hexquant/recipe.h"
+#include "pipeline/analyze_model.h"
 #include "pipeline/checklist/check_thresholds.h"
 
 namespace hexquant::pipeline {
@@ -39,7 +42,8 @@ struct CheckRequest {
   std::string device = "cpu";         ///< where the stability runs take place: cpu | htp
   std::string soc;                    ///< empty = that of the recipe
   std::optional<double> device_memory_mb;
-  bool run = true;  ///< make the stability runs
+  bool run = true;           ///< make the stability runs
+  bool read_samples = true;  ///< read the calibrated and the scored samples again
   int threads = 1;
   std::uint64_t seed = 0;
 };
@@ -57,6 +61,16 @@ struct CheckResult {
 /// @throws Error(kInvalidArgument) when the folder holds no report.json and model.onnx,
 ///         Error(kInvalidData) for files that are not what they should be; Error(kCancelled)
 [[nodiscard]] CheckResult check_output(const CheckRequest& request, ProgressSink& progress);
+
+/// The lines that need neither the samples nor a run, for a model that was just quantized; the
+/// others are not measured, and their fix is `hexquant check`.
+/// @param report    report.json
+/// @param recipe    its output names the folder
+/// @param model     the quantized model
+/// @param analysis  of that model on the recipe's chip
+[[nodiscard]] CheckResult check_at_hand(const Json& report, const Recipe& recipe,
+                                        const graph::Graph& model, const Analysis& analysis,
+                                        ProgressSink& progress);
 
 /// As in docs/schema/check.schema.json, without the header.
 [[nodiscard]] Json to_json(const CheckResult& result);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <utility>
 
 namespace hexquant::pipeline {
 namespace {
@@ -78,6 +80,105 @@ double spread(const std::vector<SampleStatistics>& samples) {
   return sum / static_cast<double>(samples.size());
 }
 
+double dot(const std::vector<double>& direction, const std::vector<float>& signature) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < direction.size(); ++i) {
+    sum += direction[i] * static_cast<double>(signature[i]);
+  }
+  return sum;
+}
+
+/// False when every element is 0.
+bool normalize(std::vector<double>& direction) {
+  double squares = 0.0;
+  for (const double value : direction) squares += value * value;
+  for (double& value : direction) value /= std::sqrt(squares);
+  return squares > 0.0;
+}
+
+/// A direction along which the signatures differ much: power iteration towards the first principal
+/// component, over the elements that all signatures have. Empty when they do not differ.
+std::vector<double> wide_direction(const std::vector<SampleStatistics>& samples) {
+  constexpr int kRounds = 8;
+  std::size_t common = samples.front().signature.size();
+  for (const SampleStatistics& sample : samples) {
+    common = std::min(common, sample.signature.size());
+  }
+  const auto n = static_cast<double>(samples.size());
+  std::vector<double> mean(common, 0.0);
+  std::vector<double> direction(common, 0.0);
+  for (const SampleStatistics& sample : samples) {
+    for (std::size_t i = 0; i < common; ++i)
+      mean[i] += static_cast<double>(sample.signature[i]) / n;
+  }
+  for (const SampleStatistics& sample : samples) {
+    for (std::size_t i = 0; i < common; ++i) {
+      direction[i] += std::pow(static_cast<double>(sample.signature[i]) - mean[i], 2.0);
+    }
+  }
+  if (!normalize(direction)) return {};
+  for (int round = 0; round < kRounds; ++round) {
+    const double centre = std::inner_product(mean.begin(), mean.end(), direction.begin(), 0.0);
+    std::vector<double> next(common, 0.0);
+    for (const SampleStatistics& sample : samples) {
+      const double part = dot(direction, sample.signature) - centre;
+      for (std::size_t i = 0; i < common; ++i) {
+        next[i] += part * (static_cast<double>(sample.signature[i]) - mean[i]);
+      }
+    }
+    if (!normalize(next)) break;
+    direction = std::move(next);
+  }
+  return direction;
+}
+
+/// Looks only at pairs that can be near: no projection on a unit vector is longer than the
+/// distance itself, so that samples in the order of their projections have all near ones around.
+class DuplicateSearch {
+ public:
+  explicit DuplicateSearch(const std::vector<SampleStatistics>& samples)
+      : samples_(samples), limit_(kNear * kNear * spread(samples)) {
+    const std::vector<double> direction = wide_direction(samples);
+    double largest = 0.0;
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      order_.push_back({dot(direction, samples[i].signature), i});
+      largest = std::max(largest, std::abs(order_.back().first));
+    }
+    std::sort(order_.begin(), order_.end());
+    constexpr double kRounding = 1e-9;  // of the projections, which are sums of some 100 products
+    reach_ = std::sqrt(limit_) + kRounding * largest;
+  }
+
+  [[nodiscard]] std::int64_t count() const {
+    std::int64_t duplicates = 0;
+    for (std::size_t at = 0; at < order_.size(); ++at) {
+      if (has_earlier_near(at)) ++duplicates;
+    }
+    return duplicates;
+  }
+
+ private:
+  [[nodiscard]] bool has_earlier_near(std::size_t at) const {
+    const auto [place, sample] = order_[at];
+    for (std::size_t i = at; i-- > 0 && place - order_[i].first <= reach_;) {
+      if (is_near(order_[i].second, sample)) return true;
+    }
+    for (std::size_t i = at + 1; i < order_.size() && order_[i].first - place <= reach_; ++i) {
+      if (is_near(order_[i].second, sample)) return true;
+    }
+    return false;
+  }
+  [[nodiscard]] bool is_near(std::size_t other, std::size_t sample) const {
+    return other < sample &&
+           squared_distance(samples_[other].signature, samples_[sample].signature) <= limit_;
+  }
+
+  const std::vector<SampleStatistics>& samples_;
+  double limit_;                                       ///< squared distance
+  double reach_ = 0.0;                                 ///< along the direction
+  std::vector<std::pair<double, std::size_t>> order_;  ///< projection, sample
+};
+
 template <typename Value>
 double extreme(const std::vector<SampleStatistics>& samples, bool largest, Value value) {
   double found = value(samples.front());
@@ -121,17 +222,7 @@ DataStatistics measure_samples(const data::Dataset& data, std::int64_t most) {
 
 std::int64_t count_near_duplicates(const DataStatistics& data) {
   if (data.samples.size() < 2) return 0;
-  const double limit = kNear * kNear * spread(data.samples);
-  std::int64_t duplicates = 0;
-  for (std::size_t i = 1; i < data.samples.size(); ++i) {
-    const bool near = std::any_of(
-        data.samples.begin(), data.samples.begin() + static_cast<std::ptrdiff_t>(i),
-        [&](const SampleStatistics& earlier) {
-          return squared_distance(earlier.signature, data.samples[i].signature) <= limit;
-        });
-    if (near) ++duplicates;
-  }
-  return duplicates;
+  return DuplicateSearch(data.samples).count();
 }
 
 }  // namespace hexquant::pipeline

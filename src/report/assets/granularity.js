@@ -11,7 +11,7 @@ function overview() {
       ["codes", `${data.weight_bits} bits, min-max, nearest`], ["SoC", data.soc]].map(([name, value]) => element("li", {}, name + " ", element("b", {}, value)))));
   const codeBytes = data.total.elements * data.weight_bits / 8;
   section("total", "All weights", "One scale must serve all weights that share it: finer scales follow the weights more closely and take more room.",
-    element("div", { class: "panel scroll" }, element("table", { "aria-label": "All weights" },
+    scrollBox("All weights", element("table", { "aria-label": "All weights" },
       element("thead", {}, element("tr", {}, ["Scales", "Symmetric, dB", "MSE", "Asymmetric, dB", "MSE", "Scale bytes", "Layers that run"].map((title) => element("th", { scope: "col" }, title)))),
       element("tbody", {}, kChoices.map(([choice, text]) => {
         const symmetric = errorOf(data.total, "symmetric", choice), asymmetric = errorOf(data.total, "asymmetric", choice);

@@ -83,6 +83,8 @@ function dbLegend() {
 // ---- page
 // Sections that a page holds only when it has rows for them; drawn where the page's script says.
 const optionalSections = [];
+// The same for those that come first, before findings and layers.
+const openingSections = [];
 // `titles` is the heading, or [heading, shorter text for the navigation].
 function section(id, titles, lead, ...children) {
   const [title, shorter = title] = [titles].flat();
@@ -96,6 +98,8 @@ const card = (name, value, note, tone) =>
   element("div", { class: "panel " + (tone || "") }, element("div", { class: "name" }, name),
     element("div", { class: "value", style: tone && "color:var(--tone)" }, value),
     note && element("div", { class: "note" }, note));
+// A panel that scrolls sideways, by keyboard too.
+const scrollBox = (label, ...children) => element("div", { class: "panel scroll", tabindex: "0", role: "region", "aria-label": label }, children);
 const facts = (pairs) =>
   element("dl", { class: "facts" }, pairs.map(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
 function jsonBlock(title, value) {
@@ -211,25 +215,60 @@ function histogramPlot(row) {
   const label = (value, anchor) => shape("text", { x: anchor === "start" ? left : width - right, y: height - 6, "text-anchor": anchor }, short(value));
   plot.append(label(low, "start"), label(high, "end"));
   if (x(0) > 60 && x(0) < width - 60) plot.append(shape("text", { x: x(0), y: height - 6, "text-anchor": "middle" }, "0"));
+  const binText = (i) => `${short(histogram.lower + i * histogram.width)} \u2026 ${short(histogram.lower + (i + 1) * histogram.width)}\n${count(histogram.counts[i])} elements`;
   plot.addEventListener("mousemove", (event) => {
     const box = plot.getBoundingClientRect();
     const value = low + (high - low) * ((event.clientX - box.left) / box.width * width - left) / (width - left - right);
     const i = Math.floor((value - histogram.lower) / histogram.width);
     if (i < 0 || i >= n) return hideTip();
-    showTip(event, `${short(histogram.lower + i * histogram.width)} \u2026 ${short(histogram.lower + (i + 1) * histogram.width)}\n${count(histogram.counts[i])} elements`);
+    showTip(event, binText(i));
   });
+  plotKeys(plot, n, (i) => ({ text: binText(i), x: x(histogram.lower + (i + 0.5) * histogram.width) / width, y: 0.5 }), () => {}, null);
   plot.addEventListener("mouseleave", hideTip);
   return plot;
 }
+// Makes the `size` marks of a plot reachable by keyboard: arrows go from mark to mark, Enter does
+// what a click does. `show(i)` marks one and gives its tooltip and where in the plot it lies
+// (parts of width and height).
+function plotKeys(plot, size, show, hide, go) {
+  let at = -1;
+  plot.setAttribute("tabindex", "0");
+  plot.addEventListener("blur", () => { at = -1; hide(); hideTip(); });
+  plot.addEventListener("keydown", (event) => {
+    const last = size - 1, moves = { ArrowRight: Math.min(at + 1, last), ArrowLeft: Math.max(at - 1, 0), Home: 0, End: last };
+    if (event.key === "Enter" && go && at >= 0) go(at);
+    if (event.key === "Escape") { hide(); hideTip(); }
+    if (!(event.key in moves) || size === 0) return;
+    event.preventDefault();
+    at = moves[event.key];
+    const box = plot.getBoundingClientRect(), { text, x, y } = show(at);
+    showTip({ clientX: box.left + x * box.width, clientY: box.top + y * box.height }, text);
+  });
+}
+// Tooltips of single marks: {node, text, go} in the order in which arrow keys visit them.
+function dotTips(plot, dots) {
+  const view = plot.viewBox.baseVal, number = (dot, name) => Number(dot.node.getAttribute(name));
+  const clear = () => dots.forEach((dot) => dot.node.classList.remove("hot"));
+  for (const dot of dots) {
+    dot.node.addEventListener("mousemove", (event) => showTip(event, dot.text));
+    dot.node.addEventListener("mouseleave", hideTip);
+    dot.node.addEventListener("click", dot.go);
+  }
+  plotKeys(plot, dots.length, (i) => {
+    clear();
+    dots[i].node.classList.add("hot");
+    return { text: dots[i].text, x: number(dots[i], "cx") / view.width, y: number(dots[i], "cy") / view.height };
+  }, clear, (i) => dots[i].go());
+}
 // One bar for each item in order; `text(item)` is its tooltip, `go(item)` what a click does.
-function profilePlot(items, label, text, go) {
+function profilePlot(items, label, text, go, ends = ["input", "output"]) {
   const width = 1180, height = 230, left = 40, right = 8, top = 12, base = 205;
   const finite = items.filter((item) => known(item.db)).map((item) => item.db);
   const high = Math.min(80, Math.max(45, ...finite) * 1.05), low = Math.max(-20, Math.min(0, ...finite));
   const y = (db) => base - (base - top) * (Math.min(Math.max(db, low), high) - low) / (high - low);
   const step = (width - left - right) / Math.max(items.length, 1);
   const plot = shape("svg", { class: "plot wide", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
-  plotFrame(plot, { width, height, left, right, y, low, high, every: 10 });
+  plotFrame(plot, { width, height, left, right, y, low, high, every: 10, ends });
   items.forEach((item, i) => {
     if (!known(item.db) && !item.exact) return;
     const at = item.exact ? high : item.db, from = Math.max(low, 0), bar = Math.min(Math.max(step * 0.78, 1), 34);
@@ -249,27 +288,35 @@ function hoverColumns(plot, { width, left, top, base, step, items }, text, go) {
     const i = Math.floor(((event.clientX - box.left) / box.width * width - left) / step);
     return i >= 0 && i < items.length ? i : -1;
   };
+  const hide = () => cursor.setAttribute("visibility", "hidden");
+  const mark = (i) => {
+    cursor.setAttribute("visibility", "visible");
+    cursor.setAttribute("x", left + i * step);
+  };
   plot.addEventListener("mousemove", (event) => {
     const i = itemAt(event);
-    cursor.setAttribute("visibility", i < 0 ? "hidden" : "visible");
-    if (i < 0) return hideTip();
-    cursor.setAttribute("x", left + i * step);
+    if (i < 0) { hide(); return hideTip(); }
+    mark(i);
     showTip(event, text(items[i]));
   });
-  plot.addEventListener("mouseleave", () => { cursor.setAttribute("visibility", "hidden"); hideTip(); });
+  plot.addEventListener("mouseleave", () => { hide(); hideTip(); });
+  plotKeys(plot, items.length, (i) => {
+    mark(i);
+    return { text: text(items[i]), x: (left + (i + 0.5) * step) / width, y: 0.5 };
+  }, hide, go && ((i) => go(items[i])));
   if (!go) return;
   plot.style.cursor = "pointer";
   plot.addEventListener("click", (event) => { const i = itemAt(event); if (i >= 0) go(items[i]); });
 }
 // Grid lines every `every` dB, and the names of both ends of the graph.
-function plotFrame(plot, { width, height, left, right, y, low, high, every }) {
+function plotFrame(plot, { width, height, left, right, y, low, high, every, ends = ["input", "output"] }) {
   for (let db = Math.ceil(low / every) * every; db <= high; db += every) {
     plot.append(shape("path", { class: "grid", d: `M${left} ${y(db)}H${width - right}` }),
       shape("text", { x: left - 6, y: y(db) + 4, "text-anchor": "end" }, fixed(db, 0)));
   }
   plot.append(shape("text", { x: left - 6, y: height - 4, "text-anchor": "end" }, "dB"),
-    shape("text", { x: left, y: height - 4 }, "input"),
-    shape("text", { x: width - right, y: height - 4, "text-anchor": "end" }, "output"));
+    shape("text", { x: left, y: height - 4 }, ends[0]),
+    shape("text", { x: width - right, y: height - 4, "text-anchor": "end" }, ends[1]));
 }
 
 // ---- a sortable table that shows `limit` rows until asked for all
@@ -323,7 +370,7 @@ function sortableTable(caption, columns, detail, limit) {
   more.addEventListener("click", () => { all = true; render(); });
   addEventListener("beforeprint", () => { all = true; render(); });
   const table = {
-    node: element("div", {}, element("div", { class: "panel scroll" },
+    node: element("div", {}, scrollBox(caption,
       element("table", { "aria-label": caption }, element("thead", {}, element("tr", {}, heads)), body)), more),
     set(list) { rows = list; render(); },
     sortBy, unsort() { sort = null; render(); },

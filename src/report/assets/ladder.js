@@ -15,4 +15,4 @@ function ladderSection() {
     "No method meets the target; the most accurate is the result.", table.node);
   table.set(data.rungs);
 }
-optionalSections.push(ladderSection);
+openingSections.push(ladderSection);

@@ -35,7 +35,7 @@ function gainPlot() {
   if (rows.length === 0) return null;
   const line = 24, left = 220, right = 90, width = 760, height = line * rows.length + 8;
   const most = Math.max(...rows.map((row) => Math.abs(row[key])), 1e-9);
-  const plot = shape("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img",
+  const plot = shape("svg", { class: "plot still", viewBox: `0 0 ${width} ${height}`, role: "img",
     "aria-label": "Gain of each rewrite in microseconds: " + rows.map((row) => `${row.name} ${microsecondText(row[key])}`).join(", ") });
   rows.forEach((row, i) => {
     const length = (width - left - right) * Math.abs(row[key]) / most, y = line * i + 6;
@@ -84,7 +84,7 @@ function bordersSection() {
   const row = (kind, border) => element("tr", {}, element("td", {}, kind), element("th", { scope: "row" }, border.name), element("td", {}, border.nhwc ? "NHWC" : "as before"),
     element("td", {}, border.levels ? "levels 0..255 as uint8" : "\u2013"), element("td", {}, encoding(border.encoding)));
   section("borders", ["What the application has to change", "Borders"], "Inputs and outputs that no longer are what they were.",
-    element("div", { class: "panel scroll" }, element("table", { "aria-label": "Borders" },
+    scrollBox("Borders", element("table", { "aria-label": "Borders" },
       element("thead", {}, element("tr", {}, ["", "Value", "Layout", "Values", "Codes"].map((title) => element("th", { scope: "col" }, title)))),
       element("tbody", {}, data.borders.inputs.map((border) => row("input", border)), data.borders.outputs.map((border) => row("output", border))))),
     data.preprocess && jsonBlock("Preprocessing of the new input", data.preprocess));

@@ -88,7 +88,7 @@ function fallbackSection() {
   }
   const lead = fallback.no_accelerator ? "The whole model ran on the CPU: no accelerator appears in the trace."
     : fallback.operations === 0 ? "All operations ran on the HTP." : `${count(fallback.operations)} operations fell back to the CPU.`;
-  section("fallback", "On the CPU", lead, fallback.nodes.length > 0 && element("div", { class: "panel scroll" }, element("table", { "aria-label": "On the CPU" },
+  section("fallback", "On the CPU", lead, fallback.nodes.length > 0 && scrollBox("On the CPU", element("table", { "aria-label": "On the CPU" },
     element("thead", {}, element("tr", {}, ["Node", "Op", "Time", "Why", "Fix"].map((title) => element("th", { scope: "col" }, title)))),
     element("tbody", {}, fallback.nodes.map((node) => element("tr", {}, element("th", { scope: "row" }, node.name),
       element("td", {}, node.op, node.is_conversion && [" ", element("span", { class: "tag" }, "conversion")]),
@@ -100,7 +100,7 @@ function comparisonSection() {
   const columns = [{ title: "Layer", key: (row) => row.name, cell: (row) => middle(row.name) }, { title: "Op", key: (row) => row.op, cell: (row) => row.op },
     number("Before", "before", (value) => fixed(value, 1)), number("After", "after", (value) => fixed(value, 1)),
     { title: "Change", number: true, key: (row) => Math.abs(row.change), cell: (row) => signed(row.change, 1), first: "descending" },
-    { title: "", key: (row) => row.verdict, cell: (row) => element("span", { class: "tag" }, row.verdict) }];
+    { title: "Verdict", key: (row) => row.verdict, cell: (row) => element("span", { class: "tag" }, row.verdict) }];
   const table = sortableTable("Comparison", columns, null, 25);
   section("comparison", "Before and after", `${comparison.may_be_summed ? "Total" : "Sum (no time)"}: ${fixed(comparison.before_sum, 1)} to ${fixed(comparison.after_sum, 1)} ${comparison.unit}.`, table.node);
   table.set(comparison.rows);

@@ -81,7 +81,9 @@ function cards() {
   const weights = data.weight_bytes || {};
   const others = Object.keys(summary.fp32 || {}).filter((key) => key !== "value" && key !== summary.metric &&
     !["sqnr", "cosine"].includes(key) && known(summary.fp32[key]) && known((summary.quantized || {})[key]));
+  const list = data.checklist;
   return element("div", { class: "cards" },
+    list && card("Checklist", `${list.passed} of ${list.items.length}`, checkCounts(list), checkTone(list)),
     others.map((key) => card(metricName(key), metricText(key, summary.quantized[key]),
       `float ${metricText(key, summary.fp32[key])} (${changeText(key, summary.quantized[key] - summary.fp32[key])})`)),
     card("Output SQNR", summary.exact ? "exact" : fixed(summary.sqnr_db, 2) + " dB", `cosine ${fixed(summary.cosine, 6)}`, toneOfSqnr()),
@@ -211,6 +213,7 @@ function detailsSection() {
 }
 
 header();
+for (const draw of openingSections) draw();
 findingsSection();
 layersSection();
 for (const draw of optionalSections) draw();

@@ -30,12 +30,11 @@ function rooflinePlot(layers, machine, choose) {
     shape("text", { x: width - right, y: y(peak) - 6, "text-anchor": "end" }, `${fixed(peak, 1)} TOPS`),
     shape("text", { x: x(ridge), y: y(peak) - 6, "text-anchor": "end" }, `DDR ${fixed(machine.ddr_gb_per_s, 0)} GB/s, ridge at ${fixed(ridge, 0)}`));
   const longest = Math.max(...points.map((point) => point.row.time_us), 1e-9);
-  for (const { row, x: at, y: attained } of points) {
+  const dots = points.sort((a, b) => a.x - b.x).map(({ row, x: at, y: attained }) => {
     const dot = shape("circle", { class: "mark " + boundTone(row.bound), cx: x(at), cy: y(attained), r: 3 + 9 * Math.sqrt(row.time_us / longest) });
-    dot.addEventListener("mousemove", (event) => showTip(event, `${row.name}\n${row.op}, ${row.bound}\n${microseconds(row.time_us)}, ${short(attained)} TOPS at ${short(at)} operations a byte`));
-    dot.addEventListener("mouseleave", hideTip);
-    dot.addEventListener("click", () => choose(row));
     plot.append(dot);
-  }
+    return { node: dot, go: () => choose(row), text: `${row.name}\n${row.op}, ${row.bound}\n${microseconds(row.time_us)}, ${short(attained)} TOPS at ${short(at)} operations a byte` };
+  });
+  dotTips(plot, dots);
   return plot;
 }

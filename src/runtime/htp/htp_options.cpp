@@ -25,8 +25,9 @@ ProviderOptions provider_options(const HtpInstallation& installation, const HtpO
     keys["dump_json_qnn_graph"] = "1";
     keys["json_qnn_graph_dir"] = ".";
   }
-  if (options.estimate) {
-    keys["profiling_level"] = "optrace";
+  const std::string level = options.estimate ? "optrace" : options.profiling;
+  if (!level.empty()) {
+    keys["profiling_level"] = level;
     keys["profiling_file_path"] = kProfileCsvFile;
   }
   if (options.write_dlc) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "runtime/htp/htp_installation.h"
 #include "runtime/session.h"
@@ -20,6 +21,9 @@ struct HtpOptions {
   bool write_dlc = false;      ///< *.dlc instead of a compiled graph: nothing can be run then
   bool trace = false;          ///< qnn_op_trace.json, and the QNN graph as *.json
   bool estimate = false;       ///< profile.csv, profile_qnn.log (optrace), *_schematic.bin
+  /// "basic" (whole inferences) or "detailed" (each operation): profile.csv of the inferences;
+  /// empty = none. Not together with `estimate`, which takes the same file.
+  std::string profiling = {};
   /// Messages from this level on go to the log: 0 verbose .. 3 error. 0 explains rejections.
   int log_level = 2;
 };
