@@ -64,8 +64,8 @@ class Fit {
 
   /// Shows in the time of a whole case alone.
   static bool is_whole(const std::string& key) {
-    for (const char* part : {"quantize", "tile_", "tile", "untile", "channels_last", "image_layout",
-                             "image_strips", "short_rows", "slice_input", "copy_out"}) {
+    for (const char* part : {"quantize", "tile_", "tile", "untile", "swap_", "image_layout",
+                             "image_strips", "short_rows", "slice_input", "copy_"}) {
       if (key.rfind(std::string("vector_") + part, 0) == 0) return true;
     }
     if (key.rfind("vector_dequantize", 0) == 0) return true;
@@ -90,7 +90,7 @@ class Fit {
 
   /// Seen in the vendor's traces, not fitted.
   static bool is_fact(const std::string& key) {
-    return key == "vector_threads" || key == "dma_bytes_per_cycle" || key == "serial_image_share" ||
+    return key == "vector_threads" || key == "dma_bytes_per_cycle" || key.starts_with("serial_") ||
            key == "cpu_rate" || key == "cpu_transfer";
   }
 

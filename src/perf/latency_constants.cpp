@@ -17,10 +17,12 @@ constexpr std::array<const char*, kVectorTaskCount> kVectorNames = {"quantize",
                                                                     "slice_input",
                                                                     "tile",
                                                                     "untile",
-                                                                    "channels_last",
+                                                                    "swap_rows",
+                                                                    "swap_columns",
                                                                     "image_layout",
                                                                     "image_strips",
                                                                     "copy_out",
+                                                                    "copy_wide",
                                                                     "add",
                                                                     "multiply",
                                                                     "divide",
@@ -39,6 +41,8 @@ constexpr std::array<const char*, kVectorTaskCount> kVectorNames = {"quantize",
                                                                     "resize",
                                                                     "softmax",
                                                                     "softmax_rows",
+                                                                    "softmax_short",
+                                                                    "moments",
                                                                     "normalize",
                                                                     "convert",
                                                                     "space_to_depth",
@@ -96,8 +100,8 @@ std::vector<NamedConstant> named_constants(LatencyConstants& constants) {
   list.push_back({"prefetch_share", &constants.prefetch_share, "of VTCM"});
   list.push_back({"serial_image_share", &constants.serial_image_share, "of VTCM"});
   list.push_back({"serial_map_share", &constants.serial_map_share, "of VTCM"});
-  list.push_back({"serial_output_share", &constants.serial_output_share, "of VTCM"});
   list.push_back({"serial_channels_share", &constants.serial_channels_share, "of VTCM"});
+  list.push_back({"serial_output_share", &constants.serial_output_share, "of VTCM"});
   list.push_back({"vector_threads", &constants.vector_threads, "threads"});
   list.push_back({"cpu_rate", &constants.cpu_elements_per_us, "elements a us"});
   list.push_back({"cpu_transfer", &constants.cpu_transfer_us, "us an operation"});
