@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <functional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "core/file_io.h"
 #include "networks/evaluation.h"
@@ -33,7 +34,10 @@ class Fit {
       : machine_(std::move(machine)),
         soc_(target::load_target(machine_.soc).soc),
         cases_(std::move(cases)) {
-    for (const KnownCase& known : cases_) targets_.push_back(layer_targets(known));
+    for (const KnownCase& known : cases_) {
+      targets_.push_back(layer_targets(known));
+      borders_.push_back(border_target(known));
+    }
   }
 
   /// First the units' work, layer by layer; then what the layers do not show (borders of the graph,
@@ -48,7 +52,7 @@ class Fit {
       return machine_;
     }
     search(sweeps, 1.0, 0.0, [](const std::string& key) { return !is_whole(key); });
-    search(sweeps, 0.0, 1.0, is_whole);
+    search(sweeps, 1.0, 1.0, is_whole);
     search(sweeps / 2, 1.0, 1.0, [](const std::string&) { return true; });
     return machine_;
   }
@@ -117,6 +121,36 @@ class Fit {
     return targets;
   }
 
+  /// Thread cycles of the vendor's layers that stand for no operation: the layout and type of
+  /// inputs and outputs. 0 = not known: in networks, and with transposes between, they are
+  /// something else too.
+  static double border_target(const KnownCase& known) {
+    if (known.item.is_network) return 0.0;
+    std::unordered_set<std::string> names;
+    for (const perf::Operation& operation : known.workload.operations) {
+      if (operation.op == "Transpose") return 0.0;
+      if (operation.kind == perf::WorkKind::kConversion) continue;
+      names.insert(operation.nodes.begin(), operation.nodes.end());
+      names.insert(operation.name);
+    }
+    double cycles = 0.0;
+    for (const networks::VendorLayer& layer : known.vendor.layers) {
+      if (!names.contains(layer.name)) cycles += layer.vector_thread_cycles;
+    }
+    return cycles;
+  }
+
+  /// The same of a prediction.
+  [[nodiscard]] double border_cycles(std::size_t index, const perf::Prediction& prediction) const {
+    const auto& operations = cases_[index].workload.operations;
+    double cycles = 0.0;
+    for (std::size_t i = 0; i < operations.size(); ++i) {
+      if (operations[i].kind != perf::WorkKind::kConversion) continue;
+      cycles += prediction.operations[i].vector_cycles * machine_.constants.vector_threads;
+    }
+    return cycles;
+  }
+
   double improve(double& value, double& step, double best) {
     if (value <= 0.0) return best;
     const double start = value;
@@ -150,7 +184,7 @@ class Fit {
     return sum / weights;
   }
 
-  /// Mean error of the units' work over the layers of a case.
+  /// Mean error of the units' work over the layers of a case and its borders.
   [[nodiscard]] double layer_loss(std::size_t index, const perf::Prediction& prediction) const {
     double sum = 0.0;
     int count = 0;
@@ -169,6 +203,11 @@ class Fit {
         ++count;
       }
     }
+    const double border = borders_[index] > kLeastCycles ? border_cycles(index, prediction) : 0.0;
+    if (border > 0.0) {
+      sum += robust(std::log(border / borders_[index]));
+      ++count;
+    }
     return count > 0 ? sum / count : 0.0;
   }
 
@@ -178,6 +217,7 @@ class Fit {
   target::Soc soc_;
   std::vector<KnownCase> cases_;
   std::vector<std::vector<LayerTarget>> targets_;
+  std::vector<double> borders_;  ///< by case
 };
 
 /// Errors of the cases that were kept out.

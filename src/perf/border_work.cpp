@@ -35,6 +35,11 @@ MapAxes map_axes(const Shape& shape) {
           static_cast<double>(height * ceil_div(shape[1], 8) * 8 * row)};
 }
 
+/// Rows that do not fill blocks of 8: with 16 bits they are re-ordered to leave, not cut out.
+bool has_odd_rows(const Shape& shape) {
+  return shape.size() > 1 && shape[shape.size() - 2] % 8 != 0 && shape[shape.size() - 2] > 8;
+}
+
 int channel_slices(const Shape& shape) {
   return static_cast<int>(ceil_div(shape[1], kSliceChannels));
 }
@@ -179,7 +184,7 @@ void BorderBuilder::add_output(int index) {
   if (map && elements > t.shape[0] * t.shape[1]) {
     const double slice = share_bytes(constants_.serial_output_share) / (width_ == 0 ? 1.0 : 4.0);
     count = static_cast<int>(std::ceil(axes.rows_first * code_bytes(code_bits) / slice));
-    vector(VectorTask::kSwapColumns, axes.rows_first, count, true, true);
+    vector(VectorTask::kSwapColumns, axes.rows_first, count, true);
     vector(VectorTask::kSwapRows, axes.channels_first, count, true);
   }
   if (converts) {
@@ -187,12 +192,19 @@ void BorderBuilder::add_output(int index) {
     vector(VectorTask::kUntile, row_elements(index), count, true, true);
     vector(VectorTask::kDequantize, static_cast<double>(elements), count, true);
     work_.stages.push_back({Lane::kTransfer, static_cast<double>(bytes), count, true, false});
+  } else if (!layout_.is_map(index) && width_ == 1 && has_odd_rows(t.shape)) {
+    vector(VectorTask::kUntile, row_elements(index), tiles(index), true);
+    work_.stages.push_back({Lane::kTransfer, static_cast<double>(bytes), 1, true, false});
   } else {
-    const bool is_wide = map && t.shape.back() > kChannelBlock;
-    vector(is_wide ? VectorTask::kCopyWide : VectorTask::kCopyOut, row_elements(index), count,
-           true);
+    vector(copy_task(index), row_elements(index), count, true);
   }
   width_ = saved;
+}
+
+/// How codes leave: rows of features, and maps with rows of up to 32 elements or more.
+VectorTask BorderBuilder::copy_task(int index) const {
+  if (!layout_.is_map(index)) return VectorTask::kCopyRows;
+  return tensor(index).shape.back() > kChannelBlock ? VectorTask::kCopyWide : VectorTask::kCopyOut;
 }
 
 /// Elements while every row of the last axis fills blocks of 32 on its own.

@@ -26,8 +26,9 @@ enum class VectorTask {
   kSwapColumns,    ///< NHCW <-> NHWC in blocks
   kImageLayout,    ///< NCHW -> NHWC blocks of an image with at most 4 channels
   kImageStrips,    ///< the same, strip by strip on all threads
-  kCopyOut,        ///< codes of an output to DDR, for each element of rows padded to 32
+  kCopyOut,        ///< codes of a map to DDR, for each element of rows padded to 32
   kCopyWide,       ///< the same of maps with rows longer than a block of 32
+  kCopyRows,       ///< the same of values that are no maps
   kAdd,            ///< Add, Sub, Min, Max
   kMultiply,       ///< Mul
   kDivide,         ///< Div, Pow, Sqrt

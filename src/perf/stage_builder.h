@@ -93,6 +93,7 @@ class BorderBuilder : public StageBuilder {
   void add_input(int index, bool converts);
   void add_image(int index, int code_bits, bool converts);
   void add_input_map(int index, int code_bits, bool converts);
+  [[nodiscard]] VectorTask copy_task(int index) const;
   void add_short_rows(int index, int count);
   void add_output(int index);
 };
@@ -126,7 +127,7 @@ class VectorBuilder : public StageBuilder {
   void add();
 
  private:
-  void add_softmax(double written, int count);
+  void add_softmax(double written);
   void add_normalization(double written);
   void add_constants();
   void add_reduce();

@@ -25,7 +25,7 @@ void VectorBuilder::add() {
     case WorkKind::kDivision:
       return vector(VectorTask::kDivide, written, count);
     case WorkKind::kSoftmax:
-      return add_softmax(written, count);
+      return add_softmax(written);
     case WorkKind::kNormalization:
       return add_normalization(written);
     case WorkKind::kResize:
@@ -43,10 +43,13 @@ void VectorBuilder::add() {
   }
 }
 
-/// Every row has a start of its own; short rows are slow on some chips.
-void VectorBuilder::add_softmax(double written, int count) {
+/// Tiles of 64 rows, 32 with 16 bits. Every row has a start of its own; short rows are slow on some
+/// chips.
+void VectorBuilder::add_softmax(double written) {
   const WorkTensor& out = tensor(output());
   const std::int64_t row = out.shape.empty() ? 1 : std::max<std::int64_t>(1, out.shape.back());
+  const int strips = layout_.strips(output());
+  const int count = width_ == 0 && !layout_.is_map(output()) ? (strips + 1) / 2 : strips;
   const auto rows = static_cast<double>(out.elements() / row);
   const double missing =
       std::max(0.0, 1.0 - static_cast<double>(row) / static_cast<double>(kShortSoftmax));
@@ -135,10 +138,12 @@ void VectorBuilder::add_mover(double written) {
   if (!joins_blocks()) add_concat(written);
 }
 
-/// One thread copies. Operands that another operation cut out of a block go element by element.
+/// Maps are copied by strips, everything else by one thread. Operands that another operation cut
+/// out of a block go element by element.
 void VectorBuilder::add_concat(double written) {
-  vector(VectorTask::kConcat, written, 1);
-  if (!layout_.is_map(output())) return;
+  const bool map = layout_.is_map(output());
+  vector(VectorTask::kConcat, written, map ? layout_.strips(output()) : 1);
+  if (!map) return;
   double parts = 0.0;
   for (const int index : operation_.inputs) {
     const WorkTensor& t = tensor(index);
@@ -186,6 +191,7 @@ bool VectorBuilder::has_scalar() const {
 }
 
 void VectorBuilder::add_elementwise(double written, int count) {
+  if (joins_producer()) return;
   if (has_scalar()) {
     // A table for 8 bits; for 16 bits the scale of the next encoding takes it in.
     if (width_ == 0) vector(VectorTask::kFunction, written, count);
@@ -233,7 +239,7 @@ bool VectorBuilder::is_gate(const Operation& sigmoid) const {
                                        sigmoid.inputs.front()) != next.inputs.end();
 }
 
-/// HardSwish and LeakyRelu of 8 bits behind a convolution, Sigmoid in front of x * sigmoid(x).
+/// HardSwish and LeakyRelu behind a convolution, Sigmoid in front of x * sigmoid(x).
 bool VectorBuilder::joins_producer() const {
   const WorkTensor& in = tensor(input());
   if (operation_.op == "Sigmoid" && is_gate(operation_)) return true;
