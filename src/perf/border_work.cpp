@@ -10,6 +10,7 @@ constexpr std::int64_t kImageChannels = 4;    ///< inputs with at most so many a
 constexpr std::int64_t kTiledVtcm = 8 << 20;  ///< bytes
 constexpr std::int64_t kShortRow = 12;        ///< elements: shorter rows are quantized slowly,
 constexpr std::int64_t kShortestRow = 7;      ///< with these the full price of kShortRows
+constexpr std::int64_t kShortCopy = 16;       ///< elements: shorter rows of codes leave slowly
 constexpr std::int64_t kSliceChannels = 8;    ///< of a map that several threads convert
 constexpr std::int64_t kSliceRows = 32;
 
@@ -197,6 +198,12 @@ void BorderBuilder::add_output(int index) {
     work_.stages.push_back({Lane::kTransfer, static_cast<double>(bytes), 1, true, false});
   } else {
     vector(copy_task(index), row_elements(index), count, true);
+    const std::int64_t row = t.shape.empty() ? 1 : t.shape.back();
+    if (layout_.is_map(index) && row > 1 && row < kShortCopy) {
+      const double missing = 1.0 - static_cast<double>(row) / static_cast<double>(kShortCopy);
+      work_.stages.back().cycles +=
+          price(VectorTask::kCopyShort) * static_cast<double>(elements / row) * missing;
+    }
   }
   width_ = saved;
 }

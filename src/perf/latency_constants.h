@@ -28,6 +28,7 @@ enum class VectorTask {
   kImageStrips,    ///< the same, strip by strip on all threads
   kCopyOut,        ///< codes of a map to DDR, for each element of rows padded to 32
   kCopyWide,       ///< the same of maps with rows longer than a block of 32
+  kCopyShort,      ///< further cost for each row of n < 16 elements, times 1 - n / 16
   kCopyRows,       ///< the same of values that are no maps
   kAdd,            ///< Add, Sub, Min, Max
   kMultiply,       ///< Mul
