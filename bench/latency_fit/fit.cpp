@@ -21,6 +21,8 @@ using networks::KnownCase;
 constexpr double kNetworkWeight = 2.0;
 /// Units that hardly work say nothing.
 constexpr double kLeastCycles = 300.0;
+/// Cycles that the start of a task may be given: more is the oddity of a few cases.
+constexpr double kLargestStart = 2000.0;
 
 /// Grows linearly: a few cases that the simulator prices oddly do not rule the fit.
 double robust(double log_ratio) {
@@ -84,7 +86,8 @@ class Fit {
       const auto constants = perf::named_constants(machine_.constants);
       for (std::size_t i = 0; i < constants.size(); ++i) {
         if (is_fact(constants[i].key) || !wanted(constants[i].key)) continue;
-        best = improve(*constants[i].value, steps[i], best);
+        const bool is_start = constants[i].key.ends_with("_tile");
+        best = improve(*constants[i].value, is_start ? kLargestStart : 1e300, steps[i], best);
       }
       std::printf("  sweep %d: loss %.5f\n", sweep, best);
       std::fflush(stdout);
@@ -151,11 +154,12 @@ class Fit {
     return cycles;
   }
 
-  double improve(double& value, double& step, double best) {
+  /// @param largest  bound on the value, unless it is above already
+  double improve(double& value, double largest, double& step, double best) {
     if (value <= 0.0) return best;
     const double start = value;
     for (const double factor : {1.0 + step, 1.0 / (1.0 + step)}) {
-      value = start * factor;
+      value = std::min(start * factor, std::max(start, largest));
       const double now = loss();
       if (now < best) {
         step = std::min(0.5, step * 1.3);
