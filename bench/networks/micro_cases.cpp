@@ -164,6 +164,14 @@ Value small_image(Net& net, const Value& x) {
   const Value y = net.activation(net.conv(x, {.channels = 16, .kernel = 3}), "Relu");
   return conv3x3(net, y);
 }
+/// A large map that comes in, a few values that leave.
+Value wide_input(Net& net, const Value& x) {
+  return net.global_average_pool(net.activation(net.conv(x, {.channels = 32}), "Relu"));
+}
+/// The other way round.
+Value wide_output(Net& net, const Value& x) {
+  return net.activation(net.conv(x, {.channels = channels(net, x) * 8}), "Relu");
+}
 /// Heads of keys that serve two heads of queries each.
 Value repeated_heads(Net& net, const Value& x) {
   const Shape shape = net.shape(x);
@@ -323,6 +331,67 @@ std::vector<Chain> mover_chains() {
            16}};
 }
 
+/// Borders of all sizes, and more sizes of what only a few cases show. Behind all others too.
+std::vector<Chain> further_sizes() {
+  return {
+      {"wide_input",
+       wide_input,
+       {{96, 112, 1},
+        {64, 112, 1},
+        {128, 80, 1},
+        {320, 40, 1},
+        {512, 28, 1},
+        {48, 56, 1},
+        {256, 56, 1},
+        {24, 160, 1},
+        {40, 64, 1},
+        {192, 96, 1}}},
+      {"wide_output",
+       wide_output,
+       {{8, 56, 1},
+        {8, 112, 1},
+        {16, 56, 1},
+        {16, 28, 1},
+        {32, 28, 1},
+        {32, 14, 1},
+        {64, 7, 1},
+        {8, 80, 1},
+        {24, 20, 1},
+        {5, 40, 1}}},
+      {"wide_output_a16",
+       wide_output,
+       {{8, 56, 1}, {16, 28, 1}, {32, 14, 1}, {8, 80, 1}, {64, 7, 1}},
+       false,
+       8,
+       16},
+      {"layer_norm",
+       dense_norm,
+       {{192, 64, 1}, {768, 128, 1}, {512, 50, 1}, {256, 196, 1}, {192, 197, 2}},
+       true},
+      {"layer_norm_a16",
+       dense_norm,
+       {{128, 128, 2}, {384, 64, 2}, {768, 64, 1}, {512, 196, 1}, {192, 197, 1}, {256, 100, 1}},
+       true,
+       8,
+       16},
+      {"softmax", dense_softmax, {{128, 64, 1}, {512, 128, 1}, {196, 196, 1}, {64, 256, 1}}, true},
+      {"softmax_a16", dense_softmax, {{256, 256, 1}, {197, 197, 1}, {64, 128, 1}}, true, 8, 16},
+      {"attention",
+       self_product,
+       {{192, 64, 1}, {256, 196, 1}, {192, 197, 1}, {512, 128, 1}},
+       true},
+      {"attention_a16", self_product, {{192, 196, 1}, {384, 128, 1}, {256, 50, 1}}, true, 8, 16},
+      {"feed_forward_a16",
+       feed_forward,
+       {{128, 64, 1}, {256, 128, 1}, {192, 196, 1}, {512, 64, 1}},
+       true,
+       8,
+       16},
+      {"channel_shuffle",
+       channel_shuffle,
+       {{116, 20, 1}, {232, 40, 1}, {96, 28, 1}, {232, 14, 1}, {128, 56, 1}, {64, 20, 1}}}};
+}
+
 /// Other widths.
 std::vector<Chain> other_widths() {
   return {
@@ -411,8 +480,10 @@ std::vector<Case> micro_cases() {
   for (const Size& size : {Size{64, 28, 6}, Size{128, 28, 4}, Size{32, 56, 4}}) {
     cases.push_back(mixed_case(size));
   }
-  for (const Chain& chain : mover_chains()) {
-    for (const Size& size : chain.sizes) cases.push_back(chain_case(chain, size));
+  for (auto* list : {mover_chains, further_sizes}) {
+    for (const Chain& chain : list()) {
+      for (const Size& size : chain.sizes) cases.push_back(chain_case(chain, size));
+    }
   }
   // Deterministic and independent of the kind: every third is kept out, every other one has
   // uint8 inputs and outputs.

@@ -11,46 +11,17 @@ namespace {
 
 constexpr std::array<const char*, kWidthCount> kWidthNames = {"8bit", "16bit", "float"};
 
-constexpr std::array<const char*, kVectorTaskCount> kVectorNames = {"quantize",
-                                                                    "dequantize",
-                                                                    "short_rows",
-                                                                    "slice_input",
-                                                                    "tile",
-                                                                    "untile",
-                                                                    "channels_last",
-                                                                    "image_layout",
-                                                                    "image_strips",
-                                                                    "copy_out",
-                                                                    "add",
-                                                                    "multiply",
-                                                                    "divide",
-                                                                    "function",
-                                                                    "pool",
-                                                                    "mean",
-                                                                    "mean_axis",
-                                                                    "concat",
-                                                                    "join_parts",
-                                                                    "move",
-                                                                    "shuffle",
-                                                                    "pad_channels",
-                                                                    "expand_rows",
-                                                                    "reshape",
-                                                                    "reshape_rows",
-                                                                    "resize",
-                                                                    "softmax",
-                                                                    "softmax_rows",
-                                                                    "normalize",
-                                                                    "convert",
-                                                                    "space_to_depth",
-                                                                    "image_to_depth",
-                                                                    "patches",
-                                                                    "decimate",
-                                                                    "depthwise",
-                                                                    "depth_to_space",
-                                                                    "clear_border",
-                                                                    "pack_operand",
-                                                                    "unpack_product",
-                                                                    "other"};
+constexpr std::array<const char*, kVectorTaskCount> kVectorNames = {
+    "quantize",     "dequantize",     "short_rows",     "slice_input",  "tile",
+    "untile",       "swap_rows",      "swap_columns",   "image_layout", "image_strips",
+    "copy_out",     "copy_wide",      "copy_short",     "copy_rows",    "add",
+    "multiply",     "divide",         "function",       "pool",         "mean",
+    "mean_axis",    "concat",         "join_parts",     "move",         "shuffle",
+    "pad_channels", "expand_rows",    "reshape",        "reshape_rows", "resize",
+    "softmax",      "softmax_rows",   "softmax_short",  "moments",      "normalize",
+    "convert",      "space_to_depth", "image_to_depth", "patches",      "decimate",
+    "depthwise",    "depth_to_space", "clear_border",   "pack_operand", "unpack_product",
+    "other"};
 
 constexpr std::array<const char*, kMatrixTaskCount> kMatrixNames = {"dense", "strided", "depthwise",
                                                                     "dilated"};
@@ -96,8 +67,8 @@ std::vector<NamedConstant> named_constants(LatencyConstants& constants) {
   list.push_back({"prefetch_share", &constants.prefetch_share, "of VTCM"});
   list.push_back({"serial_image_share", &constants.serial_image_share, "of VTCM"});
   list.push_back({"serial_map_share", &constants.serial_map_share, "of VTCM"});
-  list.push_back({"serial_output_share", &constants.serial_output_share, "of VTCM"});
   list.push_back({"serial_channels_share", &constants.serial_channels_share, "of VTCM"});
+  list.push_back({"serial_output_share", &constants.serial_output_share, "of VTCM"});
   list.push_back({"vector_threads", &constants.vector_threads, "threads"});
   list.push_back({"cpu_rate", &constants.cpu_elements_per_us, "elements a us"});
   list.push_back({"cpu_transfer", &constants.cpu_transfer_us, "us an operation"});

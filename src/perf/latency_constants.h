@@ -18,14 +18,18 @@ using ByWidth = std::array<double, kWidthCount>;
 enum class VectorTask {
   kQuantize,       ///< float input -> codes
   kDequantize,     ///< codes -> float output
-  kShortRows,      ///< further cost of kQuantize for rows of fewer than 8 elements
+  kShortRows,      ///< further cost of kQuantize for rows of fewer than 12 elements
   kSliceInput,     ///< a float image fetched in strips
-  kTile,           ///< plain rows -> blocks of 8 x 8 x 32
-  kUntile,         ///< blocks -> plain rows
-  kChannelsLast,   ///< NCHW -> NHWC (and back) of many channels, in blocks
+  kTile,           ///< plain rows -> blocks, for each element of rows padded to 32
+  kUntile,         ///< the way back, of float results
+  kSwapRows,       ///< NCHW <-> NHCW in blocks
+  kSwapColumns,    ///< NHCW <-> NHWC in blocks
   kImageLayout,    ///< NCHW -> NHWC blocks of an image with at most 4 channels
   kImageStrips,    ///< the same, strip by strip on all threads
-  kCopyOut,        ///< codes of an output to DDR
+  kCopyOut,        ///< codes of a map to DDR, for each element of rows padded to 32
+  kCopyWide,       ///< the same of maps with rows longer than a block of 32
+  kCopyShort,      ///< further cost for each row of n < 16 elements, times 1 - n / 16
+  kCopyRows,       ///< the same of values that are no maps
   kAdd,            ///< Add, Sub, Min, Max
   kMultiply,       ///< Mul
   kDivide,         ///< Div, Pow, Sqrt
@@ -44,7 +48,9 @@ enum class VectorTask {
   kResize,         ///< for each element written
   kSoftmax,        ///< for each element
   kSoftmaxRows,    ///< further cost of kSoftmax for each row
-  kNormalize,      ///< for each element
+  kSoftmaxShort,   ///< and for each row of n < 300 elements, times 1 - n / 300
+  kMoments,        ///< mean and variance of rows, for each element
+  kNormalize,      ///< their use, for each element
   kConvert,        ///< between widths
   kSpaceToDepth,   ///< input of a strided convolution, for each element read
   kImageToDepth,   ///< the same for an image
@@ -99,9 +105,9 @@ struct LatencyConstants {
   double start_cycles = 0.0;           ///< before the first operation and after the last
   double prefetch_share = 0.0;         ///< part of VTCM that weights fetched ahead may fill
   double serial_image_share = 0.0;     ///< of VTCM: larger images are laid out by all threads
-  double serial_map_share = 0.0;       ///< the same for inputs with many channels
-  double serial_output_share = 0.0;    ///< the same for outputs
-  double serial_channels_share = 0.0;  ///< the same for the step from NCHW to NHWC
+  double serial_map_share = 0.0;       ///< the same for float inputs with many channels
+  double serial_channels_share = 0.0;  ///< the same for inputs whose channels become the last axis
+  double serial_output_share = 0.0;    ///< slices of outputs that one thread re-orders
   double vector_threads = 0.0;
   double cpu_elements_per_us = 0.0;  ///< operations on the CPU
   double cpu_transfer_us = 0.0;      ///< to the CPU and back

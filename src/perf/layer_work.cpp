@@ -151,8 +151,9 @@ MatrixShape LayerBuilder::row_shape(const Shape& out, std::int64_t in_channels) 
   MatrixShape shape;
   const std::int64_t rows = out.size() > 1 ? out[out.size() - 2] : 1;
   for (std::size_t axis = 0; axis + 2 < out.size(); ++axis) shape.strips *= out[axis];
-  // Eight rows share a block when their number allows it.
-  shape.blocks = shape.strips * ceil_div(rows, rows % 8 == 0 ? 64 : 8);
+  // Eight rows share a block when their number allows it; 16 bits are re-ordered so that they do.
+  const bool shares = rows % 8 == 0 || width_ == 1;
+  shape.blocks = shape.strips * ceil_div(rows, shares ? 64 : 8);
   shape.in_channels = in_channels;
   shape.out_channels = out.back();
   return shape;

@@ -9,15 +9,16 @@
 namespace hexquant::perf {
 
 enum class Lane {
-  kMatrix,  ///< the scalar thread and the matrix unit that it drives: one operation at a time
-  kVector,  ///< the vector threads
+  kMatrix,    ///< the scalar thread and the matrix unit that it drives: one operation at a time
+  kVector,    ///< the vector threads
+  kTransfer,  ///< DMA to DDR
   kCpu
 };
 
 /// A step of an operation on one unit. Its tiles can start when the tiles that they read are done.
 struct Stage {
   Lane lane = Lane::kVector;
-  double cycles = 0.0;  ///< of all tiles together; kVector: thread cycles
+  double cycles = 0.0;  ///< of all tiles together; kVector: thread cycles; kTransfer: bytes
   int tiles = 1;
   bool is_boundary = false;  ///< layout or type of a graph input or output
   bool needs_all = false;    ///< reads everything before it writes anything
@@ -30,6 +31,7 @@ struct OperationWork {
   std::int64_t weight_bytes = 0;     ///< in DDR, with the padding of their blocks
   std::int64_t ddr_read_bytes = 0;   ///< weights and graph inputs
   std::int64_t ddr_write_bytes = 0;  ///< graph outputs
+  int input_tiles = 1;               ///< parts of a graph input that are used as they arrive
   int halo_tiles = 0;                ///< tiles of the input beyond the own ones that a tile reads
 };
 

@@ -45,7 +45,7 @@ class Scheduler {
     const bool has_matrix =
         std::any_of(work.stages.begin(), work.stages.end(),
                     [](const Stage& stage) { return stage.lane == Lane::kMatrix; });
-    if (!has_matrix) raise(input, weights_there);
+    if (!has_matrix && work.input_tiles == 1) raise(input, weights_there);
     int halo = work.halo_tiles;
     bool first_matrix = true;
     for (const Stage& stage : work.stages) {
@@ -56,6 +56,8 @@ class Scheduler {
         first_matrix = false;
       } else if (stage.lane == Lane::kVector) {
         output = run_vector(stage, input, halo, times);
+      } else if (stage.lane == Lane::kTransfer) {
+        output = run_transfer(stage, input, times);
       } else {
         output = run_cpu(stage, input);
       }
@@ -105,9 +107,21 @@ class Scheduler {
     Ready ready = {0.0};
     for (const int tensor : operation.inputs) {
       const WorkTensor& t = workload_.tensors[static_cast<std::size_t>(tensor)];
-      if (t.is_graph_input && work_[index].ddr_read_bytes > 0) raise(ready, dma_free_);
+      if (t.is_graph_input && work_[index].ddr_read_bytes > 0) merge(ready, arrivals(index));
       if (t.producer < 0 || static_cast<std::size_t>(t.producer) >= index) continue;
       merge(ready, ready_[static_cast<std::size_t>(t.producer)]);
+    }
+    return ready;
+  }
+
+  /// When the parts of a graph input are there: its transfer was the last one.
+  [[nodiscard]] Ready arrivals(std::size_t index) const {
+    const int tiles = work_[index].input_tiles;
+    const double each =
+        static_cast<double>(work_[index].ddr_read_bytes) / options_.dma_bytes_per_cycle / tiles;
+    Ready ready(static_cast<std::size_t>(tiles));
+    for (int tile = 0; tile < tiles; ++tile) {
+      ready[static_cast<std::size_t>(tile)] = dma_free_ - each * (tiles - 1 - tile);
     }
     return ready;
   }
@@ -175,6 +189,17 @@ class Scheduler {
     return output;
   }
 
+  Ready run_transfer(const Stage& stage, const Ready& input, OperationTimes& times) {
+    const double each = stage.cycles / options_.dma_bytes_per_cycle / stage.tiles;
+    Ready output(static_cast<std::size_t>(stage.tiles));
+    times.dma += each * stage.tiles;
+    for (int tile = 0; tile < stage.tiles; ++tile) {
+      written_ = std::max(written_, start_of(input, tile, stage.tiles, 0, stage.needs_all)) + each;
+      output[static_cast<std::size_t>(tile)] = written_;
+    }
+    return output;
+  }
+
   Ready run_cpu(const Stage& stage, const Ready& input) const {
     const double start = *std::max_element(input.begin(), input.end());
     return {start + stage.cycles * options_.clock_mhz};
@@ -196,6 +221,7 @@ class Scheduler {
   std::size_t oldest_ = 0;
   double matrix_free_ = 0.0;
   double dma_free_ = 0.0;
+  double written_ = 0.0;  ///< end of the last transfer to DDR
   double last_end_ = 0.0;
   Timeline timeline_;
 };

@@ -35,8 +35,8 @@ struct ScheduleOptions {
 ///
 /// Operations are issued in order, each tile as soon as the tiles that it reads are done and its
 /// unit is free; so a vector operation overlaps the matrix operation that feeds it, tile by tile.
-/// DMA fetches inputs, then weights in the order of their use, as far ahead as `prefetch_bytes`
-/// allow; a matrix stage waits for its weights.
+/// DMA writes outputs beside everything else and fetches inputs, then weights in the order of their
+/// use, as far ahead as `prefetch_bytes` allow; a matrix stage waits for its weights.
 [[nodiscard]] Timeline schedule(const Workload& workload, const std::vector<OperationWork>& work,
                                 const LatencyConstants& constants, const ScheduleOptions& options);
 

@@ -61,6 +61,10 @@ class StageBuilder {
   void vector(VectorTask task, double elements, int tiles, bool is_boundary = false,
               bool needs_all = false);
   void matrix(MatrixTask task, const MatrixShape& shape);
+  /// Thread cycles of `task` for an element.
+  [[nodiscard]] double price(VectorTask task) const {
+    return constants_.vector[static_cast<std::size_t>(task)].per_element[width_];
+  }
 
   const Workload& workload_;
   const Layout& layout_;
@@ -85,11 +89,13 @@ class BorderBuilder : public StageBuilder {
   [[nodiscard]] bool writes_border() const;
   [[nodiscard]] double share_bytes(double share) const;
   [[nodiscard]] bool feeds_patches(int index) const;
-  [[nodiscard]] double channel_first_elements(int index) const;
+  [[nodiscard]] double row_elements(int index) const;
   void add_input(int index, bool converts);
-  void add_input_layout(int index, int code_bits, int stored_bits, bool converts);
+  void add_image(int index, int code_bits, bool converts);
+  void add_input_map(int index, int code_bits, bool converts);
+  [[nodiscard]] VectorTask copy_task(int index) const;
+  void add_short_rows(int index, int count);
   void add_output(int index);
-  void add_channels_last(double blocks, double block_bytes, int strips);
 };
 
 /// Layers: what the matrix unit computes, with the vector work around it.
@@ -121,7 +127,8 @@ class VectorBuilder : public StageBuilder {
   void add();
 
  private:
-  void add_softmax(double written, int count);
+  void add_softmax(double written);
+  void add_normalization(double written);
   void add_constants();
   void add_reduce();
   void add_mover(double written);

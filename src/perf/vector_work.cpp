@@ -3,6 +3,11 @@
 #include "perf/stage_builder.h"
 
 namespace hexquant::perf {
+namespace {
+
+constexpr std::int64_t kShortSoftmax = 300;  ///< elements: shorter rows cost kSoftmaxShort
+
+}  // namespace
 
 void VectorBuilder::add() {
   add_constants();
@@ -20,9 +25,9 @@ void VectorBuilder::add() {
     case WorkKind::kDivision:
       return vector(VectorTask::kDivide, written, count);
     case WorkKind::kSoftmax:
-      return add_softmax(written, count);
+      return add_softmax(written);
     case WorkKind::kNormalization:
-      return vector(VectorTask::kNormalize, written, count);
+      return add_normalization(written);
     case WorkKind::kResize:
       return vector(VectorTask::kResize, written, count);
     case WorkKind::kMover:
@@ -38,13 +43,40 @@ void VectorBuilder::add() {
   }
 }
 
-void VectorBuilder::add_softmax(double written, int count) {
+/// Tiles of 64 rows, 32 with 16 bits. Every row has a start of its own; short rows are slow on some
+/// chips.
+void VectorBuilder::add_softmax(double written) {
   const WorkTensor& out = tensor(output());
   const std::int64_t row = out.shape.empty() ? 1 : std::max<std::int64_t>(1, out.shape.back());
+  const int strips = layout_.strips(output());
+  const int count = width_ == 0 && !layout_.is_map(output()) ? (strips + 1) / 2 : strips;
   const auto rows = static_cast<double>(out.elements() / row);
-  const VectorCost& cost = constants_.vector[static_cast<std::size_t>(VectorTask::kSoftmaxRows)];
+  const double missing =
+      std::max(0.0, 1.0 - static_cast<double>(row) / static_cast<double>(kShortSoftmax));
   vector(VectorTask::kSoftmax, written, count);
-  work_.stages.back().cycles += cost.per_element[width_] * rows;
+  work_.stages.back().cycles +=
+      price(VectorTask::kSoftmaxRows) * rows + price(VectorTask::kSoftmaxShort) * rows * missing;
+}
+
+/// Moments of all rows, then their use. With 8 bits one thread finds the moments when the rows fill
+/// blocks of 8, and the others work on slices of the features; else everything goes by strips of 32
+/// rows.
+void VectorBuilder::add_normalization(double written) {
+  const Shape& shape = tensor(output()).shape;
+  const int strips = layout_.strips(output());
+  const std::int64_t rows = shape.size() > 1 ? shape[shape.size() - 2] : 1;
+  const std::int64_t features = shape.empty() ? 1 : shape.back();
+  const bool by_features = width_ == 0 && rows % 8 == 0 && !layout_.is_map(output());
+  if (by_features) {
+    const auto threads = static_cast<std::int64_t>(constants_.vector_threads);
+    const auto slices =
+        static_cast<int>(std::clamp<std::int64_t>(ceil_div(features, kChannelBlock), 1, threads));
+    vector(VectorTask::kMoments, written, 1, false, true);
+    return vector(VectorTask::kNormalize, written, slices, false, true);
+  }
+  vector(VectorTask::kMoments, written, strips);
+  vector(VectorTask::kNormalize, written,
+         strips * static_cast<int>(ceil_div(features, kChannelsOfEvent)));
 }
 
 /// Tables of Gather, operands of Add and Mul: fetched whole before the operation starts.
@@ -106,10 +138,12 @@ void VectorBuilder::add_mover(double written) {
   if (!joins_blocks()) add_concat(written);
 }
 
-/// One thread copies. Operands that another operation cut out of a block go element by element.
+/// Maps are copied by strips, everything else by one thread. Operands that another operation cut
+/// out of a block go element by element.
 void VectorBuilder::add_concat(double written) {
-  vector(VectorTask::kConcat, written, 1);
-  if (!layout_.is_map(output())) return;
+  const bool map = layout_.is_map(output());
+  vector(VectorTask::kConcat, written, map ? layout_.strips(output()) : 1);
+  if (!map) return;
   double parts = 0.0;
   for (const int index : operation_.inputs) {
     const WorkTensor& t = tensor(index);
@@ -157,6 +191,7 @@ bool VectorBuilder::has_scalar() const {
 }
 
 void VectorBuilder::add_elementwise(double written, int count) {
+  if (joins_producer()) return;
   if (has_scalar()) {
     // A table for 8 bits; for 16 bits the scale of the next encoding takes it in.
     if (width_ == 0) vector(VectorTask::kFunction, written, count);
@@ -204,7 +239,7 @@ bool VectorBuilder::is_gate(const Operation& sigmoid) const {
                                        sigmoid.inputs.front()) != next.inputs.end();
 }
 
-/// HardSwish and LeakyRelu of 8 bits behind a convolution, Sigmoid in front of x * sigmoid(x).
+/// HardSwish and LeakyRelu behind a convolution, Sigmoid in front of x * sigmoid(x).
 bool VectorBuilder::joins_producer() const {
   const WorkTensor& in = tensor(input());
   if (operation_.op == "Sigmoid" && is_gate(operation_)) return true;

@@ -9,99 +9,11 @@
 #include "perf/prediction.h"
 #include "perf/schedule.h"
 #include "perf/vtcm_plan.h"
+#include "perf/workload_chain.h"
 #include "target/target.h"
 
 namespace hexquant::perf {
 namespace {
-
-/// A chain of layers, written by hand.
-class Chain {
- public:
-  explicit Chain(const Shape& shape, int bits = 8) {
-    value_ = tensor(shape, bits, false);
-    work_.tensors.back().is_graph_input = true;
-    work_.inputs.push_back(value_);
-  }
-
-  Chain& conv(std::int64_t channels, std::int64_t kernel, int weight_bits = 8) {
-    const Shape in = work_.tensors[static_cast<std::size_t>(value_)].shape;
-    Operation operation;
-    operation.kind = WorkKind::kConvolution;
-    operation.op = "Conv";
-    operation.kernel = {kernel, kernel};
-    operation.strides = {1, 1};
-    operation.weight_bits = weight_bits;
-    operation.macs = channels * in[1] * kernel * kernel * in[2] * in[3];
-    const int weights = tensor({channels, in[1], kernel, kernel}, weight_bits, true);
-    return append(std::move(operation), {value_, weights}, {in[0], channels, in[2], in[3]});
-  }
-
-  Chain& unary(WorkKind kind, const std::string& op) {
-    Operation operation;
-    operation.kind = kind;
-    operation.op = op;
-    const Shape shape = work_.tensors[static_cast<std::size_t>(value_)].shape;
-    return append(std::move(operation), {value_}, shape);
-  }
-
-  /// One operation on the value and, with a shape, on a constant.
-  Chain& move(WorkKind kind, const std::string& op, const Shape& shape,
-              const Shape& constant = {}) {
-    Operation operation;
-    operation.kind = kind;
-    operation.op = op;
-    std::vector<int> inputs = {value_};
-    if (!constant.empty()) inputs.push_back(tensor(constant, 8, true));
-    return append(std::move(operation), inputs, shape);
-  }
-
-  /// Adds an earlier value.
-  Chain& add(int other) {
-    Operation operation;
-    operation.kind = WorkKind::kElementwise;
-    operation.op = "Add";
-    const Shape shape = work_.tensors[static_cast<std::size_t>(value_)].shape;
-    return append(std::move(operation), {value_, other}, shape);
-  }
-
-  [[nodiscard]] int value() const { return value_; }
-
-  Workload done() {
-    work_.tensors[static_cast<std::size_t>(value_)].is_graph_output = true;
-    work_.outputs = {value_};
-    return work_;
-  }
-
- private:
-  int tensor(const Shape& shape, int bits, bool constant) {
-    WorkTensor tensor;
-    tensor.name = "t" + std::to_string(work_.tensors.size());
-    tensor.shape = shape;
-    tensor.bits = bits;
-    tensor.is_constant = constant;
-    work_.tensors.push_back(tensor);
-    return static_cast<int>(work_.tensors.size()) - 1;
-  }
-
-  Chain& append(Operation operation, const std::vector<int>& inputs, const Shape& shape) {
-    const int bits = work_.tensors[static_cast<std::size_t>(value_)].bits;
-    const auto index = static_cast<int>(work_.operations.size());
-    operation.name = operation.op + std::to_string(index);
-    operation.act_bits = bits;
-    operation.inputs = inputs;
-    for (const int input : inputs) {
-      work_.tensors[static_cast<std::size_t>(input)].readers.push_back(index);
-    }
-    value_ = tensor(shape, bits, false);
-    work_.tensors.back().producer = index;
-    operation.outputs = {value_};
-    work_.operations.push_back(std::move(operation));
-    return *this;
-  }
-
-  Workload work_;
-  int value_ = 0;
-};
 
 target::Soc chip(const std::string& name) {
   return target::load_target(name).soc;
@@ -199,6 +111,38 @@ TEST(Schedule, WithoutRoomWeightsWaitForTheLayerBefore) {
   // Nothing fits ahead: the second transfer starts when the first layer ends.
   EXPECT_DOUBLE_EQ(run({heavy, heavy, heavy}, 1000.0).cycles, 3.0 * 2400.0);
   EXPECT_LT(run({heavy, heavy, heavy}, 200000.0).cycles, 3.0 * 2400.0);
+}
+
+TEST(Schedule, ResultsTravelBesideTheConversion) {
+  // Two tiles of 100 cycles on two threads; 3200 bytes at 32 a cycle, one tile behind the other.
+  OperationWork work = stage(Lane::kVector, 200.0, 2);
+  work.stages.push_back({Lane::kTransfer, 3200.0, 2});
+  EXPECT_DOUBLE_EQ(run({work}).cycles, 200.0);
+}
+
+TEST(Schedule, PartsOfAnInputAreUsedAsTheyArrive) {
+  // 3200 bytes arrive in 100 cycles; four tiles of 40 cycles.
+  const auto cycles = [](int parts) {
+    OperationWork work = stage(Lane::kVector, 160.0, 4);
+    work.ddr_read_bytes = 3200;
+    work.input_tiles = parts;
+    Workload workload;
+    workload.tensors.resize(2);
+    workload.tensors[0].shape = workload.tensors[1].shape = {1};
+    workload.tensors[0].is_graph_input = true;
+    workload.tensors[0].readers = {0};
+    workload.tensors[1].producer = 0;
+    workload.operations.resize(1);
+    workload.operations[0].inputs = {0};
+    workload.operations[0].outputs = {1};
+    ScheduleOptions options;
+    options.clock_mhz = 1000.0;
+    options.dma_bytes_per_cycle = 32.0;
+    options.vector_threads = 1;
+    return schedule(workload, {work}, simple_machine(), options).cycles;
+  };
+  EXPECT_DOUBLE_EQ(cycles(1), 100.0 + 160.0);
+  EXPECT_DOUBLE_EQ(cycles(4), 25.0 + 160.0);
 }
 
 TEST(OperationWork, CountsBlocksOfAConvolution) {
@@ -303,74 +247,6 @@ TEST(Predict, DdrBytesOfAChainAreExact) {
   const Prediction prediction = predict(convolutions(64, 28, 6), chip("SA8255"), {});
   const std::int64_t input = (64 * 28 * 28 + 2047) / 2048 * 2048;
   EXPECT_EQ(prediction.ddr_bytes, input + 6 * 38912 + 65536);
-}
-
-/// Work of the last operation alone, without what it costs as a border of the graph.
-OperationWork last_work(const Workload& workload, const LatencyConstants& constants) {
-  OperationWork work = operation_work(workload, Layout(workload), constants, {}).back();
-  std::erase_if(work.stages, [](const Stage& stage) { return stage.is_boundary; });
-  return work;
-}
-
-LatencyConstants only(VectorTask task, double per_tile, double per_element) {
-  LatencyConstants constants;
-  constants.vector[static_cast<std::size_t>(task)] = {per_tile, {per_element, 0.0, 0.0}};
-  return constants;
-}
-
-TEST(OperationWork, ShufflesCostByThePixel) {
-  const Workload work =
-      Chain({1, 2, 58, 20, 20}).move(WorkKind::kMover, "Transpose", {1, 58, 2, 20, 20}).done();
-  const OperationWork last = last_work(work, only(VectorTask::kShuffle, 0.0, 3.0));
-  ASSERT_EQ(last.stages.size(), 1U);
-  EXPECT_DOUBLE_EQ(last.stages[0].cycles, 3.0 * 20 * 20);
-  EXPECT_EQ(last.stages[0].tiles, 3);  // strips of 8 rows
-}
-
-TEST(OperationWork, ReshapesToFiveAxesAreFree) {
-  const Workload work =
-      Chain({1, 116, 20, 20}).move(WorkKind::kReshape, "Reshape", {1, 2, 58, 20, 20}).done();
-  EXPECT_TRUE(last_work(work, {}).stages.empty());
-}
-
-TEST(OperationWork, ExpandCostsByTheRow) {
-  const Workload work =
-      Chain({1, 64, 4, 1, 16}).move(WorkKind::kMover, "Expand", {1, 64, 4, 2, 16}).done();
-  const OperationWork last = last_work(work, only(VectorTask::kExpandRows, 0.0, 5.0));
-  ASSERT_EQ(last.stages.size(), 1U);
-  EXPECT_DOUBLE_EQ(last.stages[0].cycles, 5.0 * 64 * 4 * 2);
-}
-
-TEST(OperationWork, PadsOfWholeBlocksOfChannelsAreFree) {
-  const LatencyConstants constants = only(VectorTask::kPadChannels, 1000.0, 1.0);
-  const auto pad = [&](std::int64_t from, std::int64_t to) {
-    Chain chain({1, from, 8, 8});
-    chain.conv(from, 1).move(WorkKind::kMover, "Pad", {1, to, 8, 8});
-    return last_work(chain.done(), constants);
-  };
-  EXPECT_TRUE(pad(64, 128).stages.empty());
-  ASSERT_EQ(pad(32, 64).stages.size(), 1U);
-  EXPECT_DOUBLE_EQ(pad(32, 64).stages[0].cycles, 1000.0 + 64 * 8 * 8);
-}
-
-TEST(OperationWork, TheMeanOfOneAxisOfAMapIsOneThread) {
-  Chain one({1, 32, 7, 7});
-  one.conv(32, 1).move(WorkKind::kReduce, "ReduceMean", {1, 32, 7});
-  const LatencyConstants constants = only(VectorTask::kMeanAxis, 0.0, 2.0);
-  const OperationWork axis = last_work(one.done(), constants);
-  ASSERT_EQ(axis.stages.size(), 1U);
-  EXPECT_DOUBLE_EQ(axis.stages[0].cycles, 2.0 * 32 * 8 * 8);
-  EXPECT_EQ(axis.stages[0].tiles, 1);
-  Chain both({1, 32, 7, 7});
-  both.conv(32, 1).move(WorkKind::kReduce, "GlobalAveragePool", {1, 32, 1, 1});
-  EXPECT_DOUBLE_EQ(last_work(both.done(), constants).stages[0].cycles, 0.0);
-}
-
-TEST(OperationWork, TablesAreFetchedWhole) {
-  const Workload work =
-      Chain({1, 64}).move(WorkKind::kMover, "Gather", {1, 64, 128}, {1000, 128}).done();
-  // 63 transfers of 2048 bytes hold 128000 bytes; the indices are one more.
-  EXPECT_EQ(last_work(work, {}).ddr_read_bytes, (63 + 1) * 2048);
 }
 
 TEST(Predict, WhatAChipDoesNotTellIsAFinding) {

@@ -1,0 +1,188 @@
+// What operations become on the units of the machine, with hand-computed cycles.
+#include "perf/operation_work.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "perf/workload_chain.h"
+
+namespace hexquant::perf {
+namespace {
+
+/// Work of the last operation alone, without what it costs as a border of the graph.
+OperationWork last_work(const Workload& workload, const LatencyConstants& constants) {
+  OperationWork work = operation_work(workload, Layout(workload), constants, {}).back();
+  std::erase_if(work.stages, [](const Stage& stage) { return stage.is_boundary; });
+  return work;
+}
+
+LatencyConstants only(VectorTask task, double per_tile, double per_element) {
+  LatencyConstants constants;
+  constants.vector[static_cast<std::size_t>(task)] = {per_tile, {per_element, 0.0, 0.0}};
+  return constants;
+}
+
+TEST(OperationWork, ShufflesCostByThePixel) {
+  const Workload work =
+      Chain({1, 2, 58, 20, 20}).move(WorkKind::kMover, "Transpose", {1, 58, 2, 20, 20}).done();
+  const OperationWork last = last_work(work, only(VectorTask::kShuffle, 0.0, 3.0));
+  ASSERT_EQ(last.stages.size(), 1U);
+  EXPECT_DOUBLE_EQ(last.stages[0].cycles, 3.0 * 20 * 20);
+  EXPECT_EQ(last.stages[0].tiles, 3);  // strips of 8 rows
+}
+
+TEST(OperationWork, ReshapesToFiveAxesAreFree) {
+  const Workload work =
+      Chain({1, 116, 20, 20}).move(WorkKind::kReshape, "Reshape", {1, 2, 58, 20, 20}).done();
+  EXPECT_TRUE(last_work(work, {}).stages.empty());
+}
+
+TEST(OperationWork, ExpandCostsByTheRow) {
+  const Workload work =
+      Chain({1, 64, 4, 1, 16}).move(WorkKind::kMover, "Expand", {1, 64, 4, 2, 16}).done();
+  const OperationWork last = last_work(work, only(VectorTask::kExpandRows, 0.0, 5.0));
+  ASSERT_EQ(last.stages.size(), 1U);
+  EXPECT_DOUBLE_EQ(last.stages[0].cycles, 5.0 * 64 * 4 * 2);
+}
+
+TEST(OperationWork, PadsOfWholeBlocksOfChannelsAreFree) {
+  const LatencyConstants constants = only(VectorTask::kPadChannels, 1000.0, 1.0);
+  const auto pad = [&](std::int64_t from, std::int64_t to) {
+    Chain chain({1, from, 8, 8});
+    chain.conv(from, 1).move(WorkKind::kMover, "Pad", {1, to, 8, 8});
+    return last_work(chain.done(), constants);
+  };
+  EXPECT_TRUE(pad(64, 128).stages.empty());
+  ASSERT_EQ(pad(32, 64).stages.size(), 1U);
+  EXPECT_DOUBLE_EQ(pad(32, 64).stages[0].cycles, 1000.0 + 64 * 8 * 8);
+}
+
+TEST(OperationWork, TheMeanOfOneAxisOfAMapIsOneThread) {
+  Chain one({1, 32, 7, 7});
+  one.conv(32, 1).move(WorkKind::kReduce, "ReduceMean", {1, 32, 7});
+  const LatencyConstants constants = only(VectorTask::kMeanAxis, 0.0, 2.0);
+  const OperationWork axis = last_work(one.done(), constants);
+  ASSERT_EQ(axis.stages.size(), 1U);
+  EXPECT_DOUBLE_EQ(axis.stages[0].cycles, 2.0 * 32 * 8 * 8);
+  EXPECT_EQ(axis.stages[0].tiles, 1);
+  Chain both({1, 32, 7, 7});
+  both.conv(32, 1).move(WorkKind::kReduce, "GlobalAveragePool", {1, 32, 1, 1});
+  EXPECT_DOUBLE_EQ(last_work(both.done(), constants).stages[0].cycles, 0.0);
+}
+
+TEST(OperationWork, TablesAreFetchedWhole) {
+  const Workload work =
+      Chain({1, 64}).move(WorkKind::kMover, "Gather", {1, 64, 128}, {1000, 128}).done();
+  // 63 transfers of 2048 bytes hold 128000 bytes; the indices are one more.
+  EXPECT_EQ(last_work(work, {}).ddr_read_bytes, (63 + 1) * 2048);
+}
+
+/// Cycles of the steps at the borders of a map that comes in and leaves, one task at a time.
+double border_cycles(const Workload& workload, VectorTask task, double share = 1.0,
+                     double per_element = 1.0) {
+  LatencyConstants constants = only(task, 0.0, per_element);
+  constants.vector_threads = 4.0;
+  constants.serial_map_share = constants.serial_channels_share = share;
+  constants.serial_output_share = share;
+  double cycles = 0.0;
+  for (const OperationWork& work : operation_work(workload, Layout(workload), constants, {})) {
+    for (const Stage& stage : work.stages) cycles += stage.is_boundary ? stage.cycles : 0.0;
+  }
+  return cycles;
+}
+
+/// 48 channels of 20 x 40, in and out.
+Workload one_layer() {
+  return Chain({1, 48, 20, 40}).conv(48, 1).done();
+}
+
+TEST(OperationWork, AMapAtABorderChangesItsAxesTwice) {
+  // NCHW <-> NHCW in blocks of 8 x 32 of the last two axes: 48 channels, 20 rows fill 24, 40
+  // columns 64; NHCW <-> NHWC: 20 rows, 48 channels. Once for the input, once for the output.
+  EXPECT_DOUBLE_EQ(border_cycles(one_layer(), VectorTask::kSwapRows), 2.0 * 48 * 24 * 64);
+  EXPECT_DOUBLE_EQ(border_cycles(one_layer(), VectorTask::kSwapColumns), 2.0 * 20 * 48 * 64);
+  // Rows alone fill blocks of 32.
+  EXPECT_DOUBLE_EQ(border_cycles(one_layer(), VectorTask::kTile), 48.0 * 20 * 64);
+  EXPECT_DOUBLE_EQ(border_cycles(one_layer(), VectorTask::kCopyWide), 48.0 * 20 * 64);
+  EXPECT_DOUBLE_EQ(border_cycles(one_layer(), VectorTask::kCopyOut), 0.0);
+}
+
+TEST(OperationWork, ShortRowsLeaveSlowly) {
+  const Workload work = Chain({1, 64, 7, 7}).conv(64, 1).done();
+  EXPECT_DOUBLE_EQ(border_cycles(work, VectorTask::kCopyOut), 64.0 * 7 * 32);
+  // The further cost comes on top of the copy, which costs nothing here.
+  LatencyConstants constants = only(VectorTask::kCopyShort, 0.0, 2.0);
+  constants.serial_output_share = 1.0;
+  const OperationWork last = operation_work(work, Layout(work), constants, {}).back();
+  EXPECT_DOUBLE_EQ(last.stages.back().cycles, 2.0 * 64 * 7 * (1.0 - 7.0 / 16.0));
+}
+
+TEST(OperationWork, LargeMapsAreReOrderedByStripsAndSlices) {
+  const auto most_tiles = [](double share) {
+    LatencyConstants constants = only(VectorTask::kSwapRows, 0.0, 1.0);
+    constants.serial_channels_share = constants.serial_map_share = share;
+    constants.serial_output_share = 1.0;
+    const Workload work = one_layer();
+    int tiles = 0;
+    for (const OperationWork& item : operation_work(work, Layout(work), constants, {})) {
+      for (const Stage& stage : item.stages) {
+        if (stage.is_boundary && stage.cycles > 0.0) tiles = std::max(tiles, stage.tiles);
+      }
+    }
+    return tiles;
+  };
+  EXPECT_EQ(most_tiles(1.0), 1);    // 73728 bytes in blocks, of 8 MB
+  EXPECT_EQ(most_tiles(0.001), 3);  // strips of 8 rows
+}
+
+TEST(OperationWork, RowsOfSoftmaxHaveAStart) {
+  const auto softmax = [](std::int64_t row) {
+    return Chain({1, 128, row}).move(WorkKind::kSoftmax, "Softmax", {1, 128, row}).done();
+  };
+  const OperationWork rows = last_work(softmax(64), only(VectorTask::kSoftmaxRows, 0.0, 3.0));
+  ASSERT_EQ(rows.stages.size(), 1U);
+  EXPECT_DOUBLE_EQ(rows.stages[0].cycles, 3.0 * 128);
+  EXPECT_EQ(rows.stages[0].tiles, 2);  // of 64 rows
+  const LatencyConstants brief = only(VectorTask::kSoftmaxShort, 0.0, 300.0);
+  EXPECT_DOUBLE_EQ(last_work(softmax(64), brief).stages[0].cycles, 128.0 * (300 - 64));
+  EXPECT_DOUBLE_EQ(last_work(softmax(320), brief).stages[0].cycles, 0.0);
+}
+
+TEST(OperationWork, NormalizationFindsMomentsFirst) {
+  const auto norm = [](std::int64_t rows) {
+    return Chain({1, rows, 64})
+        .move(WorkKind::kNormalization, "LayerNormalization", {1, rows, 64})
+        .done();
+  };
+  LatencyConstants constants = only(VectorTask::kMoments, 100.0, 1.0);
+  constants.vector[static_cast<std::size_t>(VectorTask::kNormalize)] = {10.0, {2.0, 0.0, 0.0}};
+  constants.vector_threads = 4.0;
+  // 128 rows: one thread finds the moments, then two slices of 32 features.
+  const OperationWork even = last_work(norm(128), constants);
+  ASSERT_EQ(even.stages.size(), 2U);
+  EXPECT_EQ(even.stages[0].tiles, 1);
+  EXPECT_DOUBLE_EQ(even.stages[0].cycles, 100.0 + 128 * 64);
+  EXPECT_EQ(even.stages[1].tiles, 2);
+  EXPECT_DOUBLE_EQ(even.stages[1].cycles, 2 * 10.0 + 2.0 * 128 * 64);
+  EXPECT_TRUE(even.stages[1].needs_all);
+  // 100 rows fill 104 and go by strips of 32.
+  const OperationWork odd = last_work(norm(100), constants);
+  ASSERT_EQ(odd.stages.size(), 2U);
+  EXPECT_EQ(odd.stages[0].tiles, 4);
+  EXPECT_DOUBLE_EQ(odd.stages[0].cycles, 4 * 100.0 + 104 * 64);
+  EXPECT_FALSE(odd.stages[1].needs_all);
+}
+
+TEST(OperationWork, AConcatOfPartsOfBlocksGoesByStrips) {
+  Chain chain({1, 16, 20, 20});
+  chain.conv(16, 1).move(WorkKind::kMover, "Concat", {1, 48, 20, 20});
+  const OperationWork last = last_work(chain.done(), only(VectorTask::kConcat, 0.0, 1.0));
+  ASSERT_EQ(last.stages.size(), 1U);
+  EXPECT_EQ(last.stages[0].tiles, 3);
+  EXPECT_DOUBLE_EQ(last.stages[0].cycles, 64.0 * 24 * 24);
+}
+
+}  // namespace
+}  // namespace hexquant::perf
