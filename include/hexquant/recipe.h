@@ -43,6 +43,9 @@ struct EvaluationRecipe {
 /// defaults are the usual setting for fine-tuning a classifier: SGD, 10 epochs.
 struct TrainingRecipe {
   bool enabled = false;
+  /// Folder with a quantized model whose weights and encodings it starts from, and whose recipe
+  /// the rest of this one repeats; empty = the model is quantized first.
+  std::string start;
   DataRecipe data = DataRecipe::all_samples();  ///< empty preprocess: the calibration data's
   std::string labels;  ///< of the training samples: .npy, labels.csv or text
   /// cross-entropy (with labels) | distillation (from the float model, without labels) | both;

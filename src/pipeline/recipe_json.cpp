@@ -85,6 +85,7 @@ void evaluation_from_json(const Json& json, const std::string& path, EvaluationR
 /// Member by member, so that reading and writing agree.
 template <typename Training, typename Visit>
 void visit_training(Training& training, const Visit& visit) {
+  visit("start", training.start, "a string");
   visit("labels", training.labels, "a string");
   visit("loss", training.loss, "a string");
   visit("distance", training.distance, "a string");

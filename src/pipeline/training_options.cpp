@@ -7,6 +7,7 @@
 
 #include "core/format.h"
 #include "hexquant/error.h"
+#include "pipeline/quantize_options.h"
 
 namespace hexquant::pipeline {
 namespace {
@@ -88,6 +89,13 @@ Recipe with_training_data(const Recipe& given) {
         recipe.data.samples == 0 ? samples : std::min(samples, recipe.data.samples);
   }
   return recipe;
+}
+
+data::DataOptions training_data_options(const Recipe& recipe) {
+  data::DataOptions options = resolve_data(recipe.training.data, recipe.seed);
+  if (options.preprocess.empty()) options.preprocess = recipe.data.preprocess;
+  options.native_input_files |= recipe.data.native_input_files;
+  return options;
 }
 
 qat::TrainOptions resolve_training(const Recipe& recipe, bool labelled,
