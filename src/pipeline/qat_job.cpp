@@ -20,6 +20,7 @@
 #include "pipeline/evaluation_task.h"
 #include "pipeline/quantized_start.h"
 #include "pipeline/recipe_json.h"
+#include "pipeline/training_norms.h"
 #include "pipeline/training_options.h"
 #include "weights/quantize_weights.h"
 
@@ -149,6 +150,13 @@ Findings check_training(const Recipe& given) {
                "distillation",
                recipe.training.loss));
   }
+  const auto& algorithms = recipe.algorithms;
+  if (options.norm_mode != qat::NormMode::kFolded &&
+      std::find(algorithms.begin(), algorithms.end(), "cle") != algorithms.end()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                format("batch norm '{}' does not go with cle: it scales channels of folded layers",
+                       recipe.training.batch_norm));
+  }
   return refuse_overlap(*data.samples, *evaluation.data);
 }
 
@@ -172,6 +180,9 @@ void train_model(const Recipe& recipe, const QuantizeOptions& options, int threa
   request.inputs = data.inputs;
   request.labels = data.labels;
   request.options = resolve_training(recipe, !data.labels.empty(), evaluation.task.metric);
+  if (request.options.norm_mode != qat::NormMode::kFolded) {
+    request.norms = trainable_norms(model.passes, model.prepared, model.findings);
+  }
   request.higher_is_better = evaluation.task.metric.higher_is_better();
   request.validate = [&](const graph::Graph& weights, const quant::EncodingTable& table) {
     QuantizedModel candidate;

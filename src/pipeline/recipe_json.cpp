@@ -91,6 +91,7 @@ void visit_training(Training& training, const Visit& visit) {
   visit("distance", training.distance, "a string");
   visit("distillation_weight", training.distillation_weight, "a number");
   visit("block_loss", training.block_loss, "a number");
+  visit("batch_norm", training.batch_norm, "a string");
   visit("optimizer", training.optimizer, "a string");
   visit("learning_rate", training.learning_rate, "a number");
   visit("range_rate", training.range_rate, "a number");

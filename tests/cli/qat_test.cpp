@@ -252,6 +252,56 @@ TEST_F(QatCommand, RefusesAStartThatDoesNotFit) {
   expect_refused(run(from("quantized", unmoved(), "out")), "is not quantized: expected uint8");
 }
 
+TEST_F(QatCommand, TrainsBatchNormalizationBesideItsLayer) {
+  std::vector<double> losses;
+  for (const char* mode : {"folded", "frozen", "kept"}) {
+    std::vector<std::string> more = narrow();
+    set(more, {"--batch-norm", mode, "--calibration-batches", "8"});
+    const RunResult result = run(command(more, mode));
+    ASSERT_EQ(result.status, 0) << result.err;
+    EXPECT_THAT(result.err, Not(HasSubstr("no-batch-norm")));
+    const Json json = report(mode);
+    const Json training = json["training"];
+    losses.push_back(training["curve"][3]["loss"].get<double>());
+    EXPECT_LT(losses.back(), training["curve"][1]["loss"].get<double>()) << mode;
+    const auto best = training["best_epoch"].get<std::size_t>();
+    EXPECT_GT(best, 0U) << mode;
+    // Statistics are folded into the file.
+    EXPECT_NEAR(json["summary"]["quantized"]["top1"].get<double>(),
+                training["curve"][best]["value"].get<double>(), 1e-3)
+        << mode;
+  }
+  EXPECT_NE(losses[0], losses[1]);
+  EXPECT_NE(losses[1], losses[2]);
+
+  // Statistics are part of the state.
+  std::vector<std::string> more = narrow();
+  set(more,
+      {"--batch-norm", "kept", "--calibration-batches", "8", "--checkpoint-seconds", "0.001"});
+  EXPECT_EQ(run_and_signal(command(more, "stopped"), "KILL", "stopped/checkpoint"), 137);
+  ASSERT_EQ(run(command(more, "stopped")).status, 0);
+  EXPECT_GT(report("stopped")["training"]["resumed_step"].get<int>(), 0);
+  expect_same_models("kept", "stopped");
+}
+
+TEST_F(QatCommand, SaysWhereNoBatchNormalizationIsOrCanBe) {
+  std::vector<std::string> more = unmoved();
+  set(more, {"--batch-norm", "kept", "--algorithms", "cle"});
+  expect_refused(run(command(more, "out")), "batch norm 'kept' does not go with cle");
+  ASSERT_EQ(run(quantize("quantized")).status, 0);
+  more = unmoved();
+  set(more, {"--batch-norm", "frozen"});
+  std::vector<std::string> arguments = command(more, "out");
+  arguments[1] = path("quantized/model_float.onnx");  // its own are folded
+  const RunResult result = run(arguments);
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("no-batch-norm"));
+  set(more, {"--batch-norm", "kept", "--input-shape", "image=1,1,16,16"});
+  const RunResult fixed = run(command(more, "fixed"));
+  EXPECT_EQ(fixed.status, 2);
+  EXPECT_THAT(fixed.err, HasSubstr("needs batches of several samples, and the model fixes 1"));
+}
+
 TEST_F(QatCommand, AnInterruptedRunEndsWithTheSameModel) {
   std::vector<std::string> more = narrow();
   set(more, {"--checkpoint-seconds", "0.001", "--augment", "crop:2"});
