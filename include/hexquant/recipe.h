@@ -43,6 +43,9 @@ struct EvaluationRecipe {
 /// defaults are the usual setting for fine-tuning a classifier: SGD, 10 epochs.
 struct TrainingRecipe {
   bool enabled = false;
+  /// Folder with a quantized model whose weights and encodings it starts from, and whose recipe
+  /// the rest of this one repeats; empty = the model is quantized first.
+  std::string start;
   DataRecipe data = DataRecipe::all_samples();  ///< empty preprocess: the calibration data's
   std::string labels;  ///< of the training samples: .npy, labels.csv or text
   /// cross-entropy (with labels) | distillation (from the float model, without labels) | both;
@@ -52,7 +55,9 @@ struct TrainingRecipe {
   std::string distance = "auto";
   double distillation_weight = 0.5;  ///< of both: (1 - w) cross-entropy + w distillation
   double block_loss = 0.0;           ///< weight of the relative error at the outputs of blocks
-  std::string optimizer = "sgd";     ///< sgd | adam
+  /// BatchNormalization: folded | frozen (gamma and beta trained) | kept (also batch statistics)
+  std::string batch_norm = "folded";
+  std::string optimizer = "sgd";  ///< sgd | adam
   double learning_rate = 1e-3;
   double range_rate = 0.1;  ///< learning rate of scales and ranges, as a multiple of learning_rate
   double momentum = 0.9;    ///< sgd
@@ -62,11 +67,12 @@ struct TrainingRecipe {
   std::string schedule = "constant";  ///< constant | cosine | step
   std::int64_t epochs = 10;
   std::int64_t batch_size = 64;
-  std::int64_t max_steps = 0;              ///< of all epochs together; 0 = no limit
-  std::int64_t patience = 0;               ///< epochs without improvement before it ends; 0 = all
-  double max_seconds = 0.0;                ///< of training; 0 = no limit
-  std::int64_t calibration_batches = 100;  ///< calibrated with when the recipe names no data
-  std::vector<std::string> augmentation;   ///< flip | crop:N
+  std::int64_t max_steps = 0;  ///< of all epochs together; 0 = no limit
+  std::int64_t patience = 0;   ///< epochs without improvement before it ends; 0 = all
+  double max_seconds = 0.0;    ///< of training; 0 = no limit
+  /// Calibrated with when the recipe names no data; statistics of a kept batch_norm are theirs.
+  std::int64_t calibration_batches = 100;
+  std::vector<std::string> augmentation;  ///< flip | crop:N
 };
 
 /// Everything `hexquant quantize` does, as data. Stored as recipe.json beside the result; running

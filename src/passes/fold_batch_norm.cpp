@@ -1,9 +1,11 @@
 #include "passes/fold_batch_norm.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "core/format.h"
 #include "passes/channel_affine.h"
@@ -88,7 +90,27 @@ void leave_add(Graph& graph, const Nodes& chain, const Node& last, const std::st
   replace_nodes(graph, chain, last, {.op_type = "Add", .inputs = {input, shift}, .outputs = {}});
 }
 
-bool fold_backward(Graph& graph, const LinearLayer& layer) {
+/// The BatchNormalization that begins a chain, if it is the only one of it.
+std::optional<FoldedNorm> norm_of(const Graph& graph, const LinearLayer& layer,
+                                  const Chain& chain) {
+  const Node& first = *chain.nodes.front();
+  const auto norms = std::count_if(chain.nodes.begin(), chain.nodes.end(),
+                                   [](const Node* node) { return node->is("BatchNormalization"); });
+  if (!first.is("BatchNormalization") || norms != 1) return std::nullopt;
+  FoldedNorm norm;
+  norm.layer = layer.node().name();
+  norm.epsilon = first.float_attribute("epsilon", 1e-5F);
+  const std::vector<double> mean = to_doubles(*graph.find_initializer(first.input(3)));
+  const std::vector<double> variance = to_doubles(*graph.find_initializer(first.input(4)));
+  for (std::size_t c = 0; c < mean.size(); ++c) {
+    norm.deviation.push_back(std::sqrt(variance[c] + norm.epsilon));
+    norm.gamma.push_back(chain.affine.scale[c] * norm.deviation[c]);
+    norm.beta.push_back(chain.affine.shift[c] + chain.affine.scale[c] * mean[c]);
+  }
+  return norm;
+}
+
+bool fold_backward(Graph& graph, const LinearLayer& layer, std::vector<FoldedNorm>& norms) {
   const Chain chain = chain_after(graph, layer);
   if (chain.nodes.empty()) return false;
   if (!layer.takes_bias()) {
@@ -103,6 +125,7 @@ bool fold_backward(Graph& graph, const LinearLayer& layer) {
     }
     return true;
   }
+  if (auto norm = norm_of(graph, layer, chain)) norms.push_back(std::move(*norm));
   std::vector<double> bias = layer.bias(graph);
   for (std::size_t c = 0; c < bias.size(); ++c) {
     bias[c] = chain.affine.scale[c] * bias[c] + chain.affine.shift[c];
@@ -183,7 +206,7 @@ PassReport fold_batch_norm(Graph& graph) {
   std::unordered_set<const Node*> changed;
   for (const Node* node : layers) {
     const auto layer = LinearLayer::find(graph, *node);
-    if (layer && fold_backward(graph, *layer)) changed.insert(node);
+    if (layer && fold_backward(graph, *layer, report.folded_norms)) changed.insert(node);
   }
   for (const Node* node : layers) {
     const auto layer = LinearLayer::find(graph, *node);

@@ -39,6 +39,8 @@ std::vector<PassReport> merge_reports(std::vector<PassReport> reports) {
     }
     std::move(report.applied_to.begin(), report.applied_to.end(),
               std::back_inserter(same->applied_to));
+    std::move(report.folded_norms.begin(), report.folded_norms.end(),
+              std::back_inserter(same->folded_norms));
     same->findings = std::move(report.findings);
   }
   return merged;

@@ -18,7 +18,9 @@
 #include "passes/fix_input_shapes.h"
 #include "pipeline/data_overlap.h"
 #include "pipeline/evaluation_task.h"
+#include "pipeline/quantized_start.h"
 #include "pipeline/recipe_json.h"
+#include "pipeline/training_norms.h"
 #include "pipeline/training_options.h"
 #include "weights/quantize_weights.h"
 
@@ -46,9 +48,7 @@ struct TrainingData {
 
 TrainingData open_training_data(const Recipe& recipe, const graph::Graph& graph) {
   TrainingData data;
-  data.options = resolve_data(recipe.training.data, recipe.seed);
-  if (data.options.preprocess.empty()) data.options.preprocess = recipe.data.preprocess;
-  data.options.native_input_files |= recipe.data.native_input_files;
+  data.options = training_data_options(recipe);
   data.inputs = model_inputs(graph);
   data.samples = data::open_dataset(data.options, data.inputs);
   if (!recipe.training.labels.empty() || data::has_labels(data.options)) {
@@ -134,6 +134,7 @@ void update_weight_reports(QuantizedModel& model) {
 Findings check_training(const Recipe& given) {
   (void)load_trainer();
   const Recipe recipe = with_training_data(given);
+  if (!recipe.training.start.empty()) check_start(recipe);
   graph::Graph graph = formats::read_onnx(recipe.model);
   passes::fix_input_shapes(graph, recipe.input_shapes);
   const TrainingData data = open_training_data(recipe, graph);
@@ -148,6 +149,13 @@ Findings check_training(const Recipe& given) {
         format("loss '{}' needs labels of the training data: give --train-labels, or --loss "
                "distillation",
                recipe.training.loss));
+  }
+  const auto& algorithms = recipe.algorithms;
+  if (options.norm_mode != qat::NormMode::kFolded &&
+      std::find(algorithms.begin(), algorithms.end(), "cle") != algorithms.end()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                format("batch norm '{}' does not go with cle: it scales channels of folded layers",
+                       recipe.training.batch_norm));
   }
   return refuse_overlap(*data.samples, *evaluation.data);
 }
@@ -164,13 +172,17 @@ void train_model(const Recipe& recipe, const QuantizeOptions& options, int threa
   const quant::EncodingTable encodings = without_biases(model.encodings, model.plan);
   qat::TrainRequest request;
   request.teacher = &model.prepared;
-  request.start = model.rounding.empty() ? &model.prepared : &model.weights_on_grid;
+  const bool starts_rounded = !recipe.training.start.empty() || !model.rounding.empty();
+  request.start = starts_rounded ? &model.weights_on_grid : &model.prepared;
   request.plan = &model.plan;
   request.encodings = &encodings;
   request.data = data.samples.get();
   request.inputs = data.inputs;
   request.labels = data.labels;
   request.options = resolve_training(recipe, !data.labels.empty(), evaluation.task.metric);
+  if (request.options.norm_mode != qat::NormMode::kFolded) {
+    request.norms = trainable_norms(model.passes, model.prepared, model.findings);
+  }
   request.higher_is_better = evaluation.task.metric.higher_is_better();
   request.validate = [&](const graph::Graph& weights, const quant::EncodingTable& table) {
     QuantizedModel candidate;

@@ -23,6 +23,7 @@
 #include "pipeline/qat_job.h"
 #include "pipeline/quantize_options.h"
 #include "pipeline/quantize_pipeline.h"
+#include "pipeline/quantized_start.h"
 #include "pipeline/write_outputs.h"
 #include "report/page.h"
 #include "runtime/session.h"
@@ -109,8 +110,11 @@ QuantizeJob run_quantize_job(const Recipe& recipe, const std::filesystem::path& 
   Stopwatch watch;
   const QuantizeOptions options = resolve_recipe(recipe, threads);
   const target::Target target = target::load_target(recipe.soc);
-  QuantizedModel model = run_stages(recipe, options, target, threads, progress);
-  if (training != nullptr && recipe.training.enabled) {
+  const bool trains = training != nullptr && recipe.training.enabled;
+  QuantizedModel model = trains && !recipe.training.start.empty()
+                             ? load_stages(recipe, options, target, threads, progress)
+                             : run_stages(recipe, options, target, threads, progress);
+  if (trains) {
     train_model(recipe, options, threads, model, *training, progress);
   }
   watch.lap_seconds();

@@ -164,21 +164,28 @@ void take_trained(const graph::Graph& weights, const quant::EncodingTable& encod
   put_pairs(options, model);
 }
 
-QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& given,
-                          const target::Target& target, int threads, ProgressSink& progress) {
-  QuantizedModel model;
+std::unique_ptr<data::Dataset> prepare_and_plan(const Recipe& recipe, const QuantizeOptions& given,
+                                                const target::Target& target, int threads,
+                                                QuantizedModel& model, ProgressSink& progress) {
   QuantizeOptions options = given;
   options.plan.original = &model.original;
-  const auto dataset = read_and_prepare(recipe, options, target, threads, model, progress);
+  auto dataset = read_and_prepare(recipe, options, target, threads, model, progress);
+  Stopwatch watch;
+  model.plan = plan::make_plan(model.prepared, target, options.plan);
+  plan::narrow_codes(model.prepared, options.narrow, model.plan);
+  collect_findings(model);
+  model.seconds.emplace_back("plan", watch.lap_seconds());
+  return dataset;
+}
+
+QuantizedModel run_stages(const Recipe& recipe, const QuantizeOptions& options,
+                          const target::Target& target, int threads, ProgressSink& progress) {
+  QuantizedModel model;
+  const auto dataset = prepare_and_plan(recipe, options, target, threads, model, progress);
   Stopwatch watch;
   const auto lap = [&](const char* stage) {
     model.seconds.emplace_back(stage, watch.lap_seconds());
   };
-
-  model.plan = plan::make_plan(model.prepared, target, options.plan);
-  plan::narrow_codes(model.prepared, options.narrow, model.plan);
-  collect_findings(model);
-  lap("plan");
 
   model.statistics = calibrate::calibrate(
       model.prepared, *dataset, calibrate::taps_for_plan(model.prepared, model.plan),

@@ -67,6 +67,13 @@ struct QuantizedModel {
                                                               int threads, QuantizedModel& model,
                                                               ProgressSink& progress);
 
+/// read_and_prepare(), and the plan: everything that needs no statistics.
+[[nodiscard]] std::unique_ptr<data::Dataset> prepare_and_plan(const Recipe& recipe,
+                                                              const QuantizeOptions& options,
+                                                              const target::Target& target,
+                                                              int threads, QuantizedModel& model,
+                                                              ProgressSink& progress);
+
 /// Moments that rounding takes from the calibration pass, when it rounds with them.
 [[nodiscard]] std::vector<calibrate::GramRequest> gram_requests(const graph::Graph& graph,
                                                                 const quant::QuantPlan& plan,

@@ -85,11 +85,13 @@ void evaluation_from_json(const Json& json, const std::string& path, EvaluationR
 /// Member by member, so that reading and writing agree.
 template <typename Training, typename Visit>
 void visit_training(Training& training, const Visit& visit) {
+  visit("start", training.start, "a string");
   visit("labels", training.labels, "a string");
   visit("loss", training.loss, "a string");
   visit("distance", training.distance, "a string");
   visit("distillation_weight", training.distillation_weight, "a number");
   visit("block_loss", training.block_loss, "a number");
+  visit("batch_norm", training.batch_norm, "a string");
   visit("optimizer", training.optimizer, "a string");
   visit("learning_rate", training.learning_rate, "a number");
   visit("range_rate", training.range_rate, "a number");

@@ -7,6 +7,7 @@
 
 #include "core/format.h"
 #include "hexquant/error.h"
+#include "pipeline/quantize_options.h"
 
 namespace hexquant::pipeline {
 namespace {
@@ -90,6 +91,13 @@ Recipe with_training_data(const Recipe& given) {
   return recipe;
 }
 
+data::DataOptions training_data_options(const Recipe& recipe) {
+  data::DataOptions options = resolve_data(recipe.training.data, recipe.seed);
+  if (options.preprocess.empty()) options.preprocess = recipe.data.preprocess;
+  options.native_input_files |= recipe.data.native_input_files;
+  return options;
+}
+
 qat::TrainOptions resolve_training(const Recipe& recipe, bool labelled,
                                    const evaluate::Metric& metric) {
   const TrainingRecipe& training = recipe.training;
@@ -98,6 +106,12 @@ qat::TrainOptions resolve_training(const Recipe& recipe, bool labelled,
   options.distance = distance_of(training.distance, metric);
   options.distillation_weight = share("distillation weight", training.distillation_weight);
   options.block_loss = number_from("block loss", training.block_loss, 0.0);
+  options.norm_mode = value_of<qat::NormMode>("batch norm", training.batch_norm,
+                                              {{"folded", qat::NormMode::kFolded},
+                                               {"frozen", qat::NormMode::kFrozen},
+                                               {"kept", qat::NormMode::kKept}});
+  options.statistics_batches =
+      number_from<std::int64_t>("calibration batches", training.calibration_batches, 1);
   options.optimizer = value_of<qat::OptimizerKind>(
       "optimizer", training.optimizer,
       {{"sgd", qat::OptimizerKind::kSgd}, {"adam", qat::OptimizerKind::kAdam}});

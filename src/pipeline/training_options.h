@@ -1,5 +1,6 @@
 #pragma once
 
+#include "data/dataset.h"
 #include "evaluate/task.h"
 #include "hexquant/recipe.h"
 #include "qat/train.h"
@@ -10,6 +11,9 @@ namespace hexquant::pipeline {
 /// with the first batches of the training data where it names no other. Others stay as they are.
 /// @throws Error(kInvalidArgument) when it names no data to train or to validate with
 [[nodiscard]] Recipe with_training_data(const Recipe& recipe);
+
+/// The training samples of a recipe, preprocessed as its calibration data are.
+[[nodiscard]] data::DataOptions training_data_options(const Recipe& recipe);
 
 /// The training of a recipe in the terms of the trainer: names and ranges checked.
 /// @param labelled  labels of the training data are known

@@ -30,6 +30,17 @@ void take(const std::map<std::string, torch::Tensor>& stored, const std::string&
   target.copy_(found->second);
 }
 
+/// Every tensor, with the name that a state has for it.
+template <typename Visit>
+void visit_values(const Trained& trained, const Visit& visit) {
+  for (const bool is_range : {false, true}) {
+    for (const Parameter& each : is_range ? trained.ranges : trained.weights) {
+      visit(parameter_name(each, is_range), each.tensor);
+    }
+  }
+  for (const Parameter& each : trained.statistics) visit("statistic/" + each.name, each.tensor);
+}
+
 }  // namespace
 
 double scheduled_rate(const TrainOptions& options, std::int64_t step, std::int64_t total) {
@@ -152,25 +163,19 @@ void Optimizer::restore(const std::map<std::string, torch::Tensor>& state, std::
   }
 }
 
-std::map<std::string, torch::Tensor> values_of(const std::vector<Parameter>& weights,
-                                               const std::vector<Parameter>& ranges) {
+std::map<std::string, torch::Tensor> values_of(const Trained& trained) {
   std::map<std::string, torch::Tensor> values;
-  for (const bool is_range : {false, true}) {
-    for (const Parameter& parameter : is_range ? ranges : weights) {
-      values[parameter_name(parameter, is_range)] = parameter.tensor.detach().clone();
-    }
-  }
+  visit_values(trained, [&](const std::string& name, const torch::Tensor& tensor) {
+    values[name] = tensor.detach().clone();
+  });
   return values;
 }
 
-void restore_values(const std::map<std::string, torch::Tensor>& values,
-                    const std::vector<Parameter>& weights, const std::vector<Parameter>& ranges) {
+void restore_values(const std::map<std::string, torch::Tensor>& values, const Trained& trained) {
   const torch::NoGradGuard no_gradient;
-  for (const bool is_range : {false, true}) {
-    for (const Parameter& parameter : is_range ? ranges : weights) {
-      take(values, parameter_name(parameter, is_range), parameter.tensor);
-    }
-  }
+  visit_values(trained, [&](const std::string& name, const torch::Tensor& tensor) {
+    take(values, name, tensor);
+  });
 }
 
 }  // namespace hexquant::qat

@@ -63,11 +63,16 @@ class Optimizer {
   std::int64_t steps_ = 0;
 };
 
-/// Current values of parameters, by kind and name.
-[[nodiscard]] std::map<std::string, torch::Tensor> values_of(const std::vector<Parameter>& weights,
-                                                             const std::vector<Parameter>& ranges);
+/// What of a network training changes, see TrainableNetwork.
+struct Trained {
+  std::vector<Parameter> weights;
+  std::vector<Parameter> ranges;
+  std::vector<Parameter> statistics = {};
+};
+
+/// Current values, by kind and name.
+[[nodiscard]] std::map<std::string, torch::Tensor> values_of(const Trained& trained);
 /// Puts values_of() back. @throws Error(kInvalidData) naming what is missing or of another shape
-void restore_values(const std::map<std::string, torch::Tensor>& values,
-                    const std::vector<Parameter>& weights, const std::vector<Parameter>& ranges);
+void restore_values(const std::map<std::string, torch::Tensor>& values, const Trained& trained);
 
 }  // namespace hexquant::qat

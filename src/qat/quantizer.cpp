@@ -42,6 +42,14 @@ std::vector<std::size_t> channels_of_scales(const quant::ScaleLayout& layout) {
   return channels;
 }
 
+/// True if these values round to the narrow codes alone: their scales are made for them.
+bool fits_codes(const Tensor& values, const Grid& grid) {
+  const std::vector<double> codes = to_doubles(quantize_tensor(values, grid.encoding));
+  return std::all_of(codes.begin(), codes.end(), [&](double code) {
+    return code >= static_cast<double>(grid.q_min()) && code <= static_cast<double>(grid.q_max());
+  });
+}
+
 torch::Tensor leaf(std::vector<float> values) {
   return torch::tensor(std::move(values)).requires_grad_();
 }
@@ -67,8 +75,9 @@ void Quantizer::make_parameter() {
   const Encoding& encoding = grid_.encoding;
   if (grid_.learned == GridParameter::kRange) {
     const auto steps = static_cast<double>(grid_.q_max() - grid_.q_min());
-    parameter_ = leaf({static_cast<float>(encoding.range_min() / steps),
-                       static_cast<float>(encoding.range_max() / steps)});
+    first_range_ = {static_cast<float>(encoding.range_min() / steps),
+                    static_cast<float>(encoding.range_max() / steps)};
+    parameter_ = leaf({first_range_.min, first_range_.max});
   } else {
     parameter_ = leaf(encoding.has_two_level_scales() ? encoding.channel_scale : encoding.scale);
   }
@@ -78,6 +87,7 @@ void Quantizer::narrow(int bits, const Tensor& weight) {
   HEXQUANT_CHECK(grid_.encoding.symmetric, "narrow codes need a symmetric encoding");
   grid_.code_bits = bits;
   Encoding& encoding = grid_.encoding;
+  if (fits_codes(weight, grid_)) return;
   const quant::ScaleLayout layout = quant::scale_layout(weight.shape(), encoding);
   const auto values = weight.data<float>();
   std::vector<double> sums(encoding.scale.size(), 0.0);
@@ -114,6 +124,8 @@ Grid Quantizer::current() const {
   Encoding& encoding = grid.encoding;
   const auto* values = parameter_.data_ptr<float>();
   if (grid.learned == GridParameter::kRange) {
+    // Scale and zero point would come back from a range that has not moved but for their last bit.
+    if (values[0] == first_range_.min && values[1] == first_range_.max) return grid;
     const auto steps = static_cast<float>(grid.q_max() - grid.q_min());
     const Encoding made =
         encoding_from_range({values[0] * steps, values[1] * steps}, encoding.type, false);

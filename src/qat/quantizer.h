@@ -26,7 +26,8 @@ class Quantizer {
             const Tensor* weight, bool is_learned);
 
   /// Uses 2^bits codes only, symmetric around 0, for a weight with these values; the first scales
-  /// are 2 E|w| / sqrt(2^(bits-1) - 1) of each scale's elements (LSQ, section 2.1).
+  /// are 2 E|w| / sqrt(2^(bits-1) - 1) of each scale's elements (LSQ, section 2.1). A weight that
+  /// rounds to those codes alone, trained so before, keeps its scales.
   void narrow(int bits, const Tensor& weight);
 
   /// The learned range never reaches beyond this one (that of a Clip which the target runs as part
@@ -57,6 +58,7 @@ class Quantizer {
   Grid grid_;  ///< as at the start
   std::optional<Range> limits_;
   std::vector<std::size_t> channel_of_scale_;  ///< two-level scales only
+  Range first_range_;                          ///< kRange: the parameter's first values
   torch::Tensor parameter_;
 };
 

@@ -11,6 +11,7 @@
 #include "graph/graph.h"
 #include "hexquant/finding.h"
 #include "hexquant/progress.h"
+#include "qat/batch_norm.h"
 #include "quant/quant_plan.h"
 
 // Quantization-aware training, seen from outside: no type of LibTorch. The code behind it is in a
@@ -62,6 +63,8 @@ struct TrainOptions {
   double max_seconds = 0.0;    ///< ends the epoch that runs; 0 = no limit
   data::Augmentation augmentation;
   std::uint64_t seed = 0;
+  NormMode norm_mode = NormMode::kFolded;
+  std::int64_t statistics_batches = 100;  ///< NormMode::kKept: to estimate statistics with
   int narrow_weight_bits = 4;  ///< 2: weights with int4 encodings use the codes -2 ... 1 alone
 };
 
@@ -83,6 +86,8 @@ struct TrainRequest {
   const graph::Graph* start = nullptr;    ///< the same graph with the weights to begin with
   const quant::QuantPlan* plan = nullptr;
   const quant::EncodingTable* encodings = nullptr;  ///< of everything in the plan but the biases
+
+  std::vector<BatchNorm> norms;  ///< BatchNormalizations that were folded into the graph
 
   const data::Dataset* data = nullptr;
   std::vector<data::ModelInput> inputs;

@@ -9,6 +9,7 @@
 
 #include "core/format.h"
 #include "hexquant/error.h"
+#include "qat/kept_norm.h"
 #include "qat/network_structure.h"
 #include "qat/operator.h"
 #include "qat/quantizer_map.h"
@@ -31,13 +32,23 @@ struct Step {
   std::vector<const Quantizer*> edges;    ///< for each input; may be null
   std::vector<const Quantizer*> results;  ///< for each output; may be null
   std::vector<int> last_reads;            ///< slots that no later step reads
+  KeptNorm* norm = nullptr;               ///< BatchNorm that is trained with this layer
 };
 
 /// A constant of the graph.
 struct Constant {
   int slot;
-  torch::Tensor tensor;
+  torch::Tensor tensor;        ///< undefined where it follows from `norm`
   const Quantizer* quantizer;  ///< may be null
+  const KeptNorm* norm = nullptr;
+  bool is_norm_bias = false;
+
+  [[nodiscard]] torch::Tensor value(Mode mode) const {
+    if (norm == nullptr) return tensor;
+    if (!is_norm_bias) return norm->folded_weight();
+    // The batch's mean takes the bias away again.
+    return mode == Mode::kTraining && norm->uses_batches() ? torch::Tensor() : norm->folded_bias();
+  }
 };
 
 std::string label_of(const Node& node) {
@@ -90,11 +101,13 @@ struct TrainableNetwork::Impl {
         is_channels_last(has_planes(graph)),
         block_outputs(find_block_outputs(graph)) {
     for (const std::string& name : graph.inputs()) add_input(graph, name);
+    add_norms(graph, options);
     add_constants(graph);
     add_steps(graph);
     for (const std::string& name : graph.outputs()) outputs.push_back(slot_of(name));
     find_last_reads();
     list_ranges();
+    list_norms();
     for (const std::string& name : quantizers.narrowed()) {
       findings.push_back(
           {"narrow-weight-codes", Severity::kWarning, name,
@@ -116,10 +129,31 @@ struct TrainableNetwork::Impl {
     input_quantizers.push_back(quantizers.of_value(name));
   }
 
+  void add_norms(const Graph& graph, const NetworkOptions& options) {
+    if (options.norm_mode == NormMode::kFolded) return;
+    for (const BatchNorm& norm : options.norms) {
+      auto kept = std::make_unique<KeptNorm>(norm, to_torch(*graph.find_initializer(norm.weight)),
+                                             to_torch(*graph.find_initializer(norm.bias)),
+                                             options.norm_mode);
+      norm_of[norm.weight] = norm_of[norm.bias] = kept.get();
+      norms.push_back(std::move(kept));
+    }
+  }
+
+  [[nodiscard]] KeptNorm* find_norm(const std::string& constant) const {
+    const auto found = norm_of.find(constant);
+    return found == norm_of.end() ? nullptr : found->second;
+  }
+
   void add_constants(const Graph& graph) {
     const std::set<std::string> trained = trained_constants(graph);
     for (const auto& [name, value] : graph.initializers()) {
       if (graph.uses(name).empty() && !graph.is_output(name)) continue;
+      if (const KeptNorm* norm = find_norm(name)) {
+        constants.push_back({slot_of(name), torch::Tensor(), quantizers.of_value(name), norm,
+                             name == norm->norm().bias});
+        continue;
+      }
       torch::Tensor tensor = to_torch(value);
       if (is_channels_last) tensor = channels_last(tensor);
       if (trained.contains(name)) {
@@ -149,6 +183,7 @@ struct TrainableNetwork::Impl {
       Step step;
       step.label = label_of(node);
       step.apply = build(graph, node, refused);
+      step.norm = find_norm(node.input(1));
       for (std::size_t i = 0; i < node.inputs().size(); ++i) {
         step.inputs.push_back(slot_of(node.input(i)));
         step.edges.push_back(quantizers.of_edge(node.name(), i));
@@ -195,7 +230,20 @@ struct TrainableNetwork::Impl {
     }
   }
 
+  void list_norms() {
+    trained_as_they_are = weights.size();
+    for (const auto& norm : norms) {
+      for (Parameter& parameter : norm->parameters()) weights.push_back(std::move(parameter));
+      if (!norm->uses_batches()) continue;
+      for (Parameter& each : norm->statistics()) statistics.push_back(std::move(each));
+    }
+  }
+
   QuantizerMap quantizers;
+  std::vector<std::unique_ptr<KeptNorm>> norms;
+  std::map<std::string, KeptNorm*> norm_of;  ///< by weight and bias
+  std::size_t trained_as_they_are = 0;       ///< weights before those of `norms`
+  std::vector<Parameter> statistics;
   bool is_channels_last;
   std::vector<std::string> block_outputs;
   std::unordered_map<std::string, int> slots;
@@ -231,7 +279,10 @@ class Pass {
       const int slot = step.inputs[i];
       inputs.push_back(slot == kAbsent ? torch::Tensor() : quantized(at(slot), step.edges[i]));
     }
-    const Values results = apply(step, inputs);
+    Values results = apply(step, inputs);
+    if (mode_ == Mode::kTraining && step.norm != nullptr && step.norm->uses_batches()) {
+      results[0] = step.norm->normalized(results[0]);
+    }
     for (std::size_t i = 0; i < step.outputs.size(); ++i) {
       if (step.outputs[i] != kAbsent) set(step.outputs[i], results.at(i), step.results[i]);
     }
@@ -319,7 +370,7 @@ ForwardResult TrainableNetwork::forward(const std::vector<torch::Tensor>& inputs
              impl_->input_quantizers[i]);
   }
   for (const Constant& constant : impl_->constants) {
-    pass.set(constant.slot, constant.tensor, constant.quantizer);
+    pass.set(constant.slot, constant.value(mode), constant.quantizer);
   }
   for (const Step& step : impl_->steps) pass.run(step, kept);
   ForwardResult result;
@@ -334,6 +385,18 @@ const std::vector<Parameter>& TrainableNetwork::weights() const noexcept {
 
 const std::vector<Parameter>& TrainableNetwork::ranges() const noexcept {
   return impl_->ranges;
+}
+
+const std::vector<Parameter>& TrainableNetwork::statistics() const noexcept {
+  return impl_->statistics;
+}
+
+void TrainableNetwork::begin_estimate() {
+  for (const auto& norm : impl_->norms) norm->begin_estimate();
+}
+
+void TrainableNetwork::end_estimate(bool means_only) {
+  for (const auto& norm : impl_->norms) norm->end_estimate(means_only);
 }
 
 void TrainableNetwork::project_ranges() {
@@ -359,10 +422,17 @@ const Findings& TrainableNetwork::findings() const noexcept {
 
 void TrainableNetwork::write_back(Graph& graph, quant::EncodingTable& encodings) const {
   impl_->quantizers.write(encodings);
-  for (const Parameter& weight : impl_->weights) {
-    const Tensor values = from_torch(weight.tensor);
-    const Quantizer* quantizer = impl_->quantizers.of_value(weight.name);
-    graph.set_initializer(weight.name, quantizer == nullptr ? values : quantizer->rounded(values));
+  const auto put = [&](const std::string& name, const torch::Tensor& tensor) {
+    const Tensor values = from_torch(tensor.detach());
+    const Quantizer* quantizer = impl_->quantizers.of_value(name);
+    graph.set_initializer(name, quantizer == nullptr ? values : quantizer->rounded(values));
+  };
+  for (std::size_t i = 0; i < impl_->trained_as_they_are; ++i) {
+    put(impl_->weights[i].name, impl_->weights[i].tensor);
+  }
+  for (const auto& norm : impl_->norms) {
+    put(norm->norm().weight, norm->folded_weight());
+    put(norm->norm().bias, norm->folded_bias());
   }
 }
 

@@ -10,20 +10,24 @@
 
 #include "graph/graph.h"
 #include "hexquant/finding.h"
+#include "qat/batch_norm.h"
 #include "quant/quant_plan.h"
 
 namespace hexquant::qat {
 
 /// How a network is computed.
 enum class Mode {
-  kFloat,     ///< as the float graph says
-  kQuantized  ///< every tensor of the encodings rounded to its grid, as in the QDQ model
+  kFloat,      ///< as the float graph says
+  kQuantized,  ///< every tensor of the encodings rounded to its grid, as in the QDQ model
+  kTraining    ///< the same, but normalized by the batch where NormMode::kKept says so
 };
 
 struct NetworkOptions {
   /// Codes of weights whose encoding has 4 bits: 4, or 2 for the codes -2 ... 1 alone (research:
   /// they are stored as int4 all the same). Their first scales are then chosen anew.
   int narrow_weight_bits = 4;
+  NormMode norm_mode = NormMode::kFolded;
+  std::vector<BatchNorm> norms = {};  ///< folded ones that are trained as norm_mode says
 };
 
 /// A tensor that training changes; `name` is that of the graph's value, `tensor` a leaf that
@@ -73,12 +77,20 @@ class TrainableNetwork {
   [[nodiscard]] ForwardResult forward(const std::vector<torch::Tensor>& inputs, Mode mode,
                                       const std::vector<std::string>& taps = {}) const;
 
-  /// Weights, biases, parameters of normalizations.
+  /// Weights, biases, parameters of normalizations. Where a BatchNorm is trained beside its layer,
+  /// the weight is the one before folding.
   [[nodiscard]] const std::vector<Parameter>& weights() const noexcept;
   /// Scales ([n]: symmetric encodings and ranges from 0) and ranges ([2]: lowest and highest value,
   /// each divided by the number of steps): one entry for each group of tensors that share an
   /// encoding. Fixed ones are not among them.
   [[nodiscard]] const std::vector<Parameter>& ranges() const noexcept;
+  /// Means and variances of kept BatchNorms: changed by forward(kTraining), not by an optimizer.
+  /// Empty unless NormMode::kKept.
+  [[nodiscard]] const std::vector<Parameter>& statistics() const noexcept;
+  /// From here on forward(kTraining) averages the batches' statistics instead of changing them.
+  void begin_estimate();
+  /// The average takes their place. @param means_only  variances stay
+  void end_estimate(bool means_only);
   /// Back into their legal set (scale > 0, min <= 0 <= max): to be called after an optimizer's
   /// step.
   void project_ranges();

@@ -35,6 +35,8 @@ std::int64_t elements_of(const std::vector<Parameter>& parameters) {
 TrainableNetwork make_student(const TrainRequest& request) {
   NetworkOptions options;
   options.narrow_weight_bits = request.options.narrow_weight_bits;
+  options.norm_mode = request.options.norm_mode;
+  options.norms = request.norms;
   return TrainableNetwork::make(*request.start, *request.plan, *request.encodings, options);
 }
 
@@ -69,6 +71,11 @@ class Trainer {
                   "loss cross-entropy needs labels of the training data: give --train-labels, or "
                   "--loss distillation");
     }
+    if (!student_.statistics().empty() && student_.fixed_batch() == 1) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "batch norm 'kept' needs batches of several samples, and the model fixes 1: "
+                  "expected a model with a free batch, or batch norm 'frozen'");
+    }
     if (loss_.needs_teacher()) teacher_ = TrainableNetwork::make(*request.teacher, {}, {});
   }
 
@@ -92,6 +99,10 @@ class Trainer {
  private:
   using Tensors = std::vector<torch::Tensor>;
 
+  [[nodiscard]] Trained trained() const {
+    return {student_.weights(), student_.ranges(), student_.statistics()};
+  }
+
   /// Goes on from the checkpoint, where there is one.
   void take_up() {
     std::error_code ignored;
@@ -99,7 +110,7 @@ class Trainer {
       return;
     }
     state_ = read_checkpoint(request_.checkpoint, request_.digest);
-    restore_values(state_.values, student_.weights(), student_.ranges());
+    restore_values(state_.values, trained());
     optimizer_.restore(state_.optimizer_state, state_.step);
     resumed_step_ = state_.step;
     for (const EpochRow& row : state_.curve) report(row);
@@ -167,17 +178,22 @@ class Trainer {
   }
 
   torch::Tensor loss_of(const data::Sample& sample, std::int64_t index) {
-    Tensors inputs;
-    for (const std::string& name : request_.start->inputs()) {
-      inputs.push_back(to_torch(sample.at(name)));
-    }
+    const Tensors inputs = inputs_of(sample);
     std::optional<ForwardResult> expected;
     if (teacher_) {
       const torch::NoGradGuard no_gradient;
       expected = teacher_->forward(inputs, Mode::kFloat, loss_.taps());
     }
     const torch::Tensor labels = loss_.needs_labels() ? labels_of(index) : torch::Tensor();
-    return loss_(student_.forward(inputs, Mode::kQuantized, loss_.taps()), expected, labels);
+    return loss_(student_.forward(inputs, Mode::kTraining, loss_.taps()), expected, labels);
+  }
+
+  [[nodiscard]] Tensors inputs_of(const data::Sample& sample) const {
+    Tensors inputs;
+    for (const std::string& name : request_.start->inputs()) {
+      inputs.push_back(to_torch(sample.at(name)));
+    }
+    return inputs;
   }
 
   [[nodiscard]] torch::Tensor labels_of(std::int64_t index) const {
@@ -212,9 +228,43 @@ class Trainer {
                   static_cast<double>(total_ - state_.step) / rate);
   }
 
+  /// Statistics of kept BatchNorms over batches of the training data, without augmentation. Twice:
+  /// new variances change the folded weights' codes, and the means must be those of the final ones.
+  void estimate_statistics() {
+    if (student_.statistics().empty()) return;
+    const data::ShuffledBatches batches(*request_.data, network_inputs(request_, student_),
+                                        {.batch_size = options_.batch_size,
+                                         .epochs = 1,
+                                         .seed = options_.seed,
+                                         .augmentation = {}});
+    const std::int64_t count =
+        std::min(options_.statistics_batches * batches.items_per_step(), batches.size());
+    const torch::NoGradGuard no_gradient;
+    for (const bool means_only : {false, true}) {
+      student_.begin_estimate();
+      data::PrefetchReader reader(batches, 0, count, kPrefetched);
+      while (const auto sample = reader.next()) {
+        (void)student_.forward(inputs_of(*sample), Mode::kTraining);
+      }
+      student_.end_estimate(means_only);
+    }
+  }
+
   /// Scores the model as it would be written.
   void validate(std::int64_t epoch) {
     Stopwatch watch;
+    const Trained statistics{{}, {}, student_.statistics()};
+    const auto before = values_of(statistics);
+    if (epoch > 0) estimate_statistics();
+    try {
+      add_row(epoch, watch);
+    } catch (const Error&) {
+      restore_values(before, statistics);  // a run that goes on estimates them again
+      throw;
+    }
+  }
+
+  void add_row(std::int64_t epoch, const Stopwatch& watch) {
     graph::Graph graph = *request_.start;
     quant::EncodingTable encodings = *request_.encodings;
     student_.write_back(graph, encodings);
@@ -235,7 +285,7 @@ class Trainer {
     state_.train_seconds = 0.0;
     if (row.is_best) {
       state_.best_epoch = epoch;
-      state_.best_values = values_of(student_.weights(), student_.ranges());
+      state_.best_values = values_of(trained());
     }
     state_.curve.push_back(row);
     report(row);
@@ -272,14 +322,14 @@ class Trainer {
 
   void save() {
     if (request_.checkpoint.empty()) return;
-    state_.values = values_of(student_.weights(), student_.ranges());
+    state_.values = values_of(trained());
     state_.optimizer_state = optimizer_.state();
     write_checkpoint(request_.checkpoint, state_, request_.digest);
     since_save_ = 0.0;
   }
 
   TrainResult finish() {
-    restore_values(state_.best_values, student_.weights(), student_.ranges());
+    restore_values(state_.best_values, trained());
     TrainResult result;
     result.weights = *request_.start;
     result.encodings = *request_.encodings;

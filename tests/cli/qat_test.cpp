@@ -64,6 +64,33 @@ class QatCommand : public ProgramTest {
     return {"--weight-bits", "2",  "--epochs",  "3", "--lr",   "0.002",
             "--batch-size",  "32", "--threads", "1", "--loss", "distillation"};
   }
+  /// `quantize` of the sample with rounded 4-bit weights.
+  [[nodiscard]] static std::vector<std::string> quantize(const std::string& out) {
+    return {"quantize",
+            example("model.onnx"),
+            "--data",
+            example("calibration_images.npy"),
+            "--preprocess",
+            example("preprocess.json"),
+            "--weight-bits",
+            "4:all",
+            "--algorithms",
+            "adaptive-rounding",
+            "-o",
+            out};
+  }
+  /// `qat` from a quantized folder.
+  [[nodiscard]] static std::vector<std::string> from(const std::string& folder,
+                                                     const std::vector<std::string>& more,
+                                                     const std::string& out) {
+    std::vector<std::string> arguments = command(more, out);
+    arguments[1] = folder;
+    return arguments;
+  }
+  /// A step too small to change a float.
+  [[nodiscard]] static std::vector<std::string> unmoved() {
+    return {"--max-steps", "1", "--lr", "1e-12", "--threads", "1"};
+  }
   [[nodiscard]] Json report(const std::string& out) const {
     Json json = parse_json(read_file(path(out + "/report.json")), "report.json");
     EXPECT_THAT(test::schema_violations(test::published_schema("report"), json), IsEmpty());
@@ -144,33 +171,135 @@ TEST_F(QatCommand, LabelsTrainTooAndTheFilesTakeTheirPrefix) {
   EXPECT_THAT(quantized.err, HasSubstr("hexquant qat --recipe"));
 }
 
-TEST_F(QatCommand, StartsFromAQuantizedFolder) {
-  const RunResult first =
-      run({"quantize", example("model.onnx"), "--data", example("calibration_images.npy"),
-           "--preprocess", example("preprocess.json"), "--weight-bits", "4:all", "--algorithms",
-           "adaptive-rounding", "-o", "quantized"});
-  ASSERT_EQ(first.status, 0) << first.err;
-  std::vector<std::string> arguments = {"qat", "quantized", "--epochs", "1", "--batch-size", "32"};
-  for (const auto& part : {data_arguments(), {"-o", "out"}}) {
-    arguments.insert(arguments.end(), part.begin(), part.end());
+TEST_F(QatCommand, GoesOnFromAQuantizedFolder) {
+  ASSERT_EQ(run(quantize("quantized")).status, 0);
+  // One step that moves nothing: the folder's own model, byte for byte.
+  RunResult result = run(from("quantized", unmoved(), "same"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  expect_same_models("quantized", "same");
+  EXPECT_EQ(report("same")["recipe"]["weight_bits"], 4);
+  EXPECT_EQ(report("same")["recipe"]["training"]["start"], "quantized");
+
+  // Learned weights and ranges are where the next run starts, and a recipe repeats it.
+  result = run(from("quantized",
+                    {"--epochs", "2", "--batch-size", "32", "--threads", "1", "--metric", "sqnr"},
+                    "trained"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  ASSERT_GT(report("trained")["training"]["best_epoch"], 0);
+  ASSERT_EQ(run(from("trained", unmoved(), "again")).status, 0);
+  expect_same_models("trained", "again");
+  result = run({"qat", "--recipe", "trained/recipe.json", "-o", "repeated", "--threads", "1"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  expect_same_models("trained", "repeated");
+}
+
+TEST_F(QatCommand, GoesOnWithNarrowAndBlockwiseWeights) {
+  std::vector<std::string> more = narrow();
+  set(more, {"--act-bits", "4", "--epochs", "1"});
+  ASSERT_EQ(run(command(more, "narrow")).status, 0);
+  ASSERT_EQ(run(from("narrow", unmoved(), "narrow2")).status, 0);
+  expect_same_models("narrow", "narrow2");
+  for (const char* format : {"qdq", "matmulnbits"}) {
+    const std::string out = std::string("blocks-") + format;
+    std::vector<std::string> arguments = quantize(out);
+    set(arguments, {"--granularity", "group:32", "--group-format", format, "--algorithms", "gptq",
+                    "--block-scale", std::string(format) == "qdq" ? "lpbq" : "float"});
+    ASSERT_EQ(run(arguments).status, 0) << format;
+    ASSERT_EQ(run(from(out, unmoved(), out + "2")).status, 0) << format;
+    expect_same_models(out, out + "2");
   }
+}
+
+TEST_F(QatCommand, GoesOnFromMixedPrecisionAndFindsItsFloatModel) {
+  std::vector<std::string> arguments = quantize("mixed");
+  set(arguments, {"--layer-bits", "/head/*=a16"});
+  ASSERT_EQ(run(arguments).status, 0);
+  std::filesystem::rename(path("mixed/recipe.json"), path("recipe.json"));
+  Json recipe = parse_json(read_file(path("recipe.json")), "recipe.json");
+  recipe["model"] = "gone.onnx";
+  write_file(path("mixed/recipe.json"), to_text(recipe));
+  expect_refused(run(from("mixed", unmoved(), "out")),
+                 "mixed: the float model 'gone.onnx' that it was made from is not there: give it "
+                 "with --float");
+  const RunResult result = run(from(
+      "mixed",
+      [] {
+        std::vector<std::string> more = unmoved();
+        more.insert(more.end(), {"--float", example("model.onnx")});
+        return more;
+      }(),
+      "out"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  expect_same_models("mixed", "out");
+}
+
+TEST_F(QatCommand, RefusesAStartThatDoesNotFit) {
+  ASSERT_EQ(run(quantize("quantized")).status, 0);
+  expect_refused(run(from("quantized", {"--weight-bits", "8"}, "out")),
+                 "quantized: weight_bits is 4 there, not 8: training goes on from its weights");
+  expect_refused(run(command({"--float", example("model.onnx")}, "out")),
+                 "MODEL is no quantized folder");
+  // Another model: the first node that differs is named.
+  expect_refused(run(from("quantized", {"--float", path("quantized/model.onnx")}, "out")),
+                 "expected the float model that it was made from (--float)");
+  std::filesystem::rename(path("quantized/model_float.onnx"), path("model_float.onnx"));
+  expect_refused(run(from("quantized", unmoved(), "out")),
+                 "quantized: no file model_float.onnx in it");
+  // Weights and Q/DQ model of different runs.
+  std::filesystem::rename(path("model_float.onnx"), path("quantized/model_float.onnx"));
+  std::filesystem::copy_file(path("quantized/model_float.onnx"), path("quantized/model.onnx"),
+                             std::filesystem::copy_options::overwrite_existing);
+  expect_refused(run(from("quantized", unmoved(), "out")), "is not quantized: expected uint8");
+}
+
+TEST_F(QatCommand, TrainsBatchNormalizationBesideItsLayer) {
+  std::vector<double> losses;
+  for (const char* mode : {"folded", "frozen", "kept"}) {
+    std::vector<std::string> more = narrow();
+    set(more, {"--batch-norm", mode, "--calibration-batches", "8"});
+    const RunResult result = run(command(more, mode));
+    ASSERT_EQ(result.status, 0) << result.err;
+    EXPECT_THAT(result.err, Not(HasSubstr("no-batch-norm")));
+    const Json json = report(mode);
+    const Json training = json["training"];
+    losses.push_back(training["curve"][3]["loss"].get<double>());
+    EXPECT_LT(losses.back(), training["curve"][1]["loss"].get<double>()) << mode;
+    const auto best = training["best_epoch"].get<std::size_t>();
+    EXPECT_GT(best, 0U) << mode;
+    // Statistics are folded into the file.
+    EXPECT_NEAR(json["summary"]["quantized"]["top1"].get<double>(),
+                training["curve"][best]["value"].get<double>(), 1e-3)
+        << mode;
+  }
+  EXPECT_NE(losses[0], losses[1]);
+  EXPECT_NE(losses[1], losses[2]);
+
+  // Statistics are part of the state.
+  std::vector<std::string> more = narrow();
+  set(more,
+      {"--batch-norm", "kept", "--calibration-batches", "8", "--checkpoint-seconds", "0.001"});
+  EXPECT_EQ(run_and_signal(command(more, "stopped"), "KILL", "stopped/checkpoint"), 137);
+  ASSERT_EQ(run(command(more, "stopped")).status, 0);
+  EXPECT_GT(report("stopped")["training"]["resumed_step"].get<int>(), 0);
+  expect_same_models("kept", "stopped");
+}
+
+TEST_F(QatCommand, SaysWhereNoBatchNormalizationIsOrCanBe) {
+  std::vector<std::string> more = unmoved();
+  set(more, {"--batch-norm", "kept", "--algorithms", "cle"});
+  expect_refused(run(command(more, "out")), "batch norm 'kept' does not go with cle");
+  ASSERT_EQ(run(quantize("quantized")).status, 0);
+  more = unmoved();
+  set(more, {"--batch-norm", "frozen"});
+  std::vector<std::string> arguments = command(more, "out");
+  arguments[1] = path("quantized/model_float.onnx");  // its own are folded
   const RunResult result = run(arguments);
   ASSERT_EQ(result.status, 0) << result.err;
-  const Json json = report("out");
-  EXPECT_EQ(json["recipe"]["weight_bits"], 4);
-  EXPECT_EQ(json["recipe"]["algorithms"][0], "adaptive-rounding");
-  // Nothing was trained in epoch 0: it is the folder's own model.
-  const RunResult evaluated =
-      run({"evaluate", path("quantized/model.onnx"), "--data", example("test_images.npy"),
-           "--labels", example("test_labels.npy"), "--preprocess", example("preprocess.json"),
-           "--json", "evaluation.json"});
-  ASSERT_EQ(evaluated.status, 0) << evaluated.err;
-  const Json evaluation = parse_json(read_file(path("evaluation.json")), "evaluation.json");
-  EXPECT_NEAR(evaluation["models"][0]["metrics"]["top1"].get<double>(),
-              json["training"]["curve"][0]["value"].get<double>(), 2e-3);
-  arguments[1] = "out";
-  arguments.back() = "again";
-  EXPECT_THAT(run(arguments).err, HasSubstr("is a result of training"));
+  EXPECT_THAT(result.err, HasSubstr("no-batch-norm"));
+  set(more, {"--batch-norm", "kept", "--input-shape", "image=1,1,16,16"});
+  const RunResult fixed = run(command(more, "fixed"));
+  EXPECT_EQ(fixed.status, 2);
+  EXPECT_THAT(fixed.err, HasSubstr("needs batches of several samples, and the model fixes 1"));
 }
 
 TEST_F(QatCommand, AnInterruptedRunEndsWithTheSameModel) {

@@ -65,6 +65,33 @@ TEST(FoldBatchNorm, HandComputed) {
   EXPECT_EQ(node.output(), original.outputs()[0]);
 }
 
+TEST(FoldBatchNorm, RecordsWhatItFoldedWithWhatStandsBehind) {
+  // As above, and then times 4 plus 1: gamma 8, beta 29, the layer's own output in between.
+  PatternBuilder b({1, 1, 1, 1});
+  const auto one = [&](float value) { return b.constant(floats({1}, {value})); };
+  const std::string y = b.op("Conv", {"x", b.constant(floats({1, 1, 1, 1}, {3.0F})), one(1.0F)});
+  const std::string normed = b.op(
+      "BatchNormalization", {y, one(2.0F), one(7.0F), one(5.0F), one(3.75F)}, {{"epsilon", 0.25F}});
+  graph::Graph graph = b.finish(b.op("Add", {b.op("Mul", {normed, one(4.0F)}), one(1.0F)}));
+  const PassReport report = fold_batch_norm(graph);
+  ASSERT_EQ(report.folded_norms.size(), 1U);
+  const FoldedNorm& norm = report.folded_norms[0];
+  EXPECT_EQ(norm.layer, only_node(graph, "Conv").name());
+  EXPECT_EQ(norm.gamma, (std::vector<double>{8.0}));
+  EXPECT_EQ(norm.beta, (std::vector<double>{29.0}));
+  EXPECT_EQ(norm.deviation, (std::vector<double>{2.0}));
+  EXPECT_EQ(norm.epsilon, 0.25);
+}
+
+TEST(FoldBatchNorm, RecordsNoFactorsAlone) {
+  PatternBuilder b({1, 1, 1, 1});
+  const std::string y = b.op("Conv", {"x", b.constant(floats({1, 1, 1, 1}, {3.0F}))});
+  graph::Graph graph = b.finish(b.op("Mul", {y, b.constant(floats({1}, {4.0F}))}));
+  const PassReport report = fold_batch_norm(graph);
+  EXPECT_EQ(report.applied_to.size(), 1U);
+  EXPECT_TRUE(report.folded_norms.empty());
+}
+
 TEST(FoldBatchNorm, IntoConv) {
   for (const bool bias : {false, true}) {
     PatternBuilder b({2, 3, 5, 6});

@@ -126,10 +126,10 @@ TEST(Optimizer, ARestoredOneGoesOnExactly) {
       give_gradient(through, 0.3 * (i + 1));
       whole.step(0.1);
     }
-    const auto values = values_of({through}, {});
+    const auto values = values_of({{through}, {}});
     const Parameter again = parameter("w", -7.0);
     Optimizer resumed({again}, {}, options);
-    restore_values(values, {again}, {});
+    restore_values(values, {{again}, {}});
     resumed.restore(whole.state(), 3);
     for (const Parameter& each : {through, again}) give_gradient(each, 0.7);
     whole.step(0.05);
@@ -140,8 +140,8 @@ TEST(Optimizer, ARestoredOneGoesOnExactly) {
 
 TEST(Optimizer, AStateOfOtherParametersIsRefused) {
   const Parameter weight = parameter("w", 1.0);
-  EXPECT_THROW(restore_values({}, {weight}, {}), Error);
-  EXPECT_THROW(restore_values({{"weight/w", torch::zeros({2})}}, {weight}, {}), Error);
+  EXPECT_THROW(restore_values({}, {{weight}, {}}), Error);
+  EXPECT_THROW(restore_values({{"weight/w", torch::zeros({2})}}, {{weight}, {}}), Error);
 }
 
 }  // namespace

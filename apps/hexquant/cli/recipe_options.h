@@ -25,6 +25,9 @@ class RecipeOptions {
   /// @throws Error(kInvalidArgument) naming the option, Error(kInvalidData) for the recipe file
   [[nodiscard]] Recipe resolve(const std::string& file = "") const;
 
+  /// True if the command line has this option. @param option  with its dashes
+  [[nodiscard]] bool given(const char* option) const;
+
  private:
   void add_data_options(CLI::App& command);
   void add_width_options(CLI::App& command, Widths widths);
@@ -32,7 +35,6 @@ class RecipeOptions {
   void add_evaluation_options(CLI::App& command);
   void overlay(Recipe& recipe) const;
   void overlay_evaluation(EvaluationRecipe& evaluation) const;
-  [[nodiscard]] bool given(const char* option) const;
 
   CLI::App* command_ = nullptr;
   Recipe values_;

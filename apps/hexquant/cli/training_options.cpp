@@ -35,7 +35,8 @@ void TrainingOptions::add_data_options(CLI::App& command) {
       "Random changes of training images, comma or blank separated: flip (left and right),\n"
       "crop:N (moved by up to N pixels)");
   add("--calibration-batches", values_.calibration_batches,
-      "Batches of the training data to calibrate with, where --data names no other")
+      "Batches of the training data to calibrate with, where --data names no other, and to\n"
+      "estimate the statistics of --batch-norm kept with")
       ->capture_default_str();
 }
 
@@ -64,6 +65,10 @@ void TrainingOptions::add_step_options(CLI::App& command) {
   const auto add = [&](const char* name, auto& value, const char* help) {
     return command.add_option(name, value, help)->group(kTrainingGroup)->capture_default_str();
   };
+  add("--batch-norm", values_.batch_norm,
+      "BatchNormalization: folded into its layer, frozen (gamma and beta trained beside the\n"
+      "weight), or kept (normalizes by the batch; statistics estimated anew every epoch)")
+      ->check(CLI::IsMember({"folded", "frozen", "kept"}));
   add("--optimizer", values_.optimizer, "sgd (with momentum) or adam")
       ->check(CLI::IsMember({"sgd", "adam"}));
   add("--lr", values_.learning_rate, "Learning rate");
@@ -100,6 +105,7 @@ void TrainingOptions::overlay(TrainingRecipe& training) const {
   take("--distance", training.distance, values_.distance);
   take("--distillation-weight", training.distillation_weight, values_.distillation_weight);
   take("--block-loss", training.block_loss, values_.block_loss);
+  take("--batch-norm", training.batch_norm, values_.batch_norm);
   take("--optimizer", training.optimizer, values_.optimizer);
   take("--lr", training.learning_rate, values_.learning_rate);
   take("--range-lr", training.range_rate, values_.range_rate);

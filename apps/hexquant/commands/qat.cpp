@@ -13,6 +13,7 @@
 #include "core/format.h"
 #include "hexquant/error.h"
 #include "pipeline/qat_job.h"
+#include "pipeline/quantized_start.h"
 
 namespace hexquant::cli {
 namespace {
@@ -21,6 +22,7 @@ namespace fs = std::filesystem;
 
 struct QatArguments {
   std::string model;
+  std::string float_model;
   RecipeOptions recipe;
   TrainingOptions training;
   std::vector<std::string> val_data;
@@ -32,33 +34,38 @@ struct QatArguments {
   bool verbose = false;
 };
 
-/// The recipe of a quantized folder when MODEL is one.
-std::string folder_recipe(const QatArguments& arguments) {
-  if (!fs::is_directory(arguments.model)) return "";
-  const fs::path file = fs::path(arguments.model) / "recipe.json";
-  if (fs::is_regular_file(file)) return file.string();
-  throw Error(ErrorCode::kInvalidArgument,
-              format("{}: no recipe.json in it: expected a float model, or a folder that quantize, "
-                     "auto or mixed-precision wrote",
-                     arguments.model));
+/// The recipe with the options that were given; MODEL is a float model or a quantized folder.
+Recipe resolve_start(const QatArguments& arguments) {
+  if (!fs::is_directory(arguments.model)) {
+    if (!arguments.float_model.empty()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  format("--float {}: MODEL is no quantized folder, but a float model itself",
+                         arguments.float_model));
+    }
+    Recipe recipe = arguments.recipe.resolve();
+    if (!arguments.model.empty()) {
+      recipe.model = arguments.model;
+      recipe.training.start.clear();  // of the recipe: this model is quantized anew
+    }
+    return recipe;
+  }
+  (void)pipeline::folder_recipe(arguments.model);  // says what is missing in its own words
+  Recipe recipe = arguments.recipe.resolve((fs::path(arguments.model) / "recipe.json").string());
+  recipe.training.start = arguments.model;
+  if (!arguments.float_model.empty()) recipe.model = arguments.float_model;
+  return recipe;
 }
 
 Recipe resolve(const QatArguments& arguments, const CommandContext& context) {
-  const std::string folder = folder_recipe(arguments);
-  Recipe recipe = arguments.recipe.resolve(folder);
-  if (!folder.empty() && recipe.training.enabled) {
-    throw Error(ErrorCode::kInvalidArgument,
-                format("{}: is a result of training: give the float model, or the folder that "
-                       "training started from",
-                       arguments.model));
-  }
-  if (folder.empty() && !arguments.model.empty()) recipe.model = arguments.model;
+  Recipe recipe = resolve_start(arguments);
   if (context.common.seed_given) recipe.seed = context.common.seed;
   if (!arguments.val_data.empty()) recipe.evaluation.data.sources = arguments.val_data;
   if (arguments.val_skip > 0) recipe.evaluation.data.skip = arguments.val_skip;
   if (!arguments.val_labels.empty()) {
-    // --labels is then left for the other data.
-    if (recipe.training.labels.empty()) recipe.training.labels = recipe.evaluation.labels;
+    // --labels is then left for the other data; those of a recipe stay what they are.
+    if (arguments.recipe.given("--labels") && recipe.training.labels.empty()) {
+      recipe.training.labels = recipe.evaluation.labels;
+    }
     recipe.evaluation.labels = arguments.val_labels;
   }
   arguments.training.overlay(recipe.training);
@@ -170,8 +177,12 @@ void add_qat_command(CLI::App& program, CommandContext& context) {
       "qat", "Quantization-aware training, where post-training methods lose too much");
   const auto arguments = std::make_shared<QatArguments>();
   command->add_option("MODEL", arguments->model,
-                      "Float ONNX model, or a folder with the result of 'quantize', 'auto' or\n"
-                      "'mixed-precision', whose widths and methods training starts from");
+                      "Float ONNX model, or a folder with the result of 'quantize',\n"
+                      "'mixed-precision', 'auto' or 'qat', whose widths, weights and encodings\n"
+                      "training starts from");
+  command->add_option("--float", arguments->float_model,
+                      "Float model that the folder MODEL was made from: teacher and reference\n"
+                      "(default: the one that its recipe.json names)");
   arguments->recipe.add_to(*command, RecipeOptions::Widths::kResearch);
   arguments->training.add_to(*command);
   add_run_options(*command, *arguments);
