@@ -83,6 +83,7 @@ class TrainerTest : public ::testing::Test {
     request_.options.range_rate = 1.0;
     request_.options.epochs = 8;
     request_.options.batch_size = 8;
+    request_.options.trust = 0.0;  // in 40 steps a scale is to move by half
     request_.validate = [this](const graph::Graph& graph, const quant::EncodingTable&) {
       return -error_of(graph);
     };
