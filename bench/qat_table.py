@@ -177,7 +177,8 @@ def misses(rows):
         if case in rows and not holds[comparison](float(rows[case][column]), limit):
             found.append(f"{case}: {column} {rows[case][column]}, expected {comparison} {limit}")
     if LABELS in rows and NO_LABELS in rows:
-        share = float(rows[NO_LABELS]["gained"]) / float(rows[LABELS]["gained"])
+        gained = float(rows[LABELS]["gained"])
+        share = float(rows[NO_LABELS]["gained"]) / gained if gained > 0.0 else 0.0
         if not share >= SHARE:
             found.append(f"without labels: {share:.2f} of what labels recover, expected {SHARE}")
     return found

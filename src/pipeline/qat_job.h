@@ -28,14 +28,16 @@ struct TrainingHooks {
 /// the weights, biases and encodings of the best epoch by the recipe's evaluation.
 ///
 /// Training starts from the rounded weights where they were rounded with the help of data or come
-/// from load_stages(), else from the float weights, which have the same codes. Every epoch scores the QDQ model that would
-/// be written. The state is kept in the file `checkpoint` of recipe.output.
+/// from load_stages(), else from the float weights, which have the same codes. Every epoch scores
+/// the QDQ model that would be written. The state is kept in the file `checkpoint` of
+/// recipe.output.
 /// @throws Error(kMissingComponent) without LibTorch; as resolve_training and qat::TrainFunction
 void train_model(const Recipe& recipe, const QuantizeOptions& options, int threads,
                  QuantizedModel& model, const TrainingHooks& hooks, ProgressSink& progress);
 
 /// Finds what keeps a recipe from being trained before any work is done: LibTorch is absent,
-/// options out of range, a start that is not complete, data missing, samples both trained with and scored (one pass over both).
+/// options out of range, a start that is not complete, data missing, samples both trained with and
+/// scored (one pass over both).
 /// @return a finding when a few of them are equal, as by chance
 /// @throws Error
 [[nodiscard]] Findings check_training(const Recipe& recipe);
