@@ -171,6 +171,44 @@ TEST_F(QatCommand, LabelsTrainTooAndTheFilesTakeTheirPrefix) {
   EXPECT_THAT(quantized.err, HasSubstr("hexquant qat --recipe"));
 }
 
+/// The article's listing: a quantsim configuration, SGD with its rates, its epoch line and files.
+TEST_F(QatCommand, TrainsTheArticlesListingUnderAQuantsimConfiguration) {
+  const std::string file = "qnn_quantsim_config.json";
+  ASSERT_EQ(run({"info", "--quantsim-config", path(file)}).status, 0);
+  Json config = parse_json(read_file(path(file)), file);
+  config["defaults"]["per_channel_quantization"] = "False";
+  for (Json& rule : config["op_type"]) {
+    if (rule.contains("per_channel_quantization")) rule["per_channel_quantization"] = "False";
+  }
+  write_file(path(file), to_text(config));
+  const auto listing = [&](const std::string& out) {
+    std::vector<std::string> more = labels();
+    set(more, {"--prefix", "model_qat", "--epochs", "1", "--max-steps", "4", "--threads", "1"});
+    return command(more, out);
+  };
+  std::vector<std::string> with_config = listing("qat_export");
+  set(with_config, {"--config", path(file)});
+  const RunResult result = run(with_config);
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, testing::ContainsRegex("Epoch 1/1 Loss: [0-9.]+ Acc: 0\\.[0-9]{4}"));
+  const Json training = parse_json(read_file(path("qat_export/recipe.json")), "r")["training"];
+  EXPECT_EQ(training["optimizer"], "sgd");
+  EXPECT_EQ(training["learning_rate"], 0.001);
+  EXPECT_EQ(training["momentum"], 0.9);
+  EXPECT_EQ(training["weight_decay"], 1e-4);
+  ASSERT_EQ(run(listing("without")).status, 0);
+  const auto widest = [&](const std::string& out) {
+    std::size_t scales = 0;
+    const Json encodings = parse_json(read_file(path(out + "/model_qat.encodings")), out);
+    for (const Json& entry : encodings.at("param_encodings")) {
+      scales = std::max(scales, entry.at("scale").size());
+    }
+    return scales;
+  };
+  EXPECT_GT(widest("without"), 1U);
+  EXPECT_EQ(widest("qat_export"), 1U) << "the configuration wants one scale for each weight";
+}
+
 TEST_F(QatCommand, GoesOnFromAQuantizedFolder) {
   ASSERT_EQ(run(quantize("quantized")).status, 0);
   // One step that moves nothing: the folder's own model, byte for byte.
