@@ -165,7 +165,6 @@ class Search {
     while (has_budget_to_exchange()) {
       const std::vector<Takeback> path =
           takeback_path(units_, cost_, result_.points[start].raised, needed);
-      if (path.empty()) return;
       std::size_t kept = 0;  // steps that are known to keep the target
       std::size_t lost = path.size() + 1;
       while (lost - kept > 1 && has_budget_to_exchange()) {
@@ -176,10 +175,8 @@ class Search {
         (meets(point) ? kept : lost) = middle;
         if (kept == middle) start = point;
       }
-      if (lost <= path.size())
-        needed.insert(path[lost - 1].units);
-      else if (kept == path.size())
-        return;
+      if (lost > path.size()) return;  // all of it is taken back
+      needed.insert(path[lost - 1].units);
     }
   }
 

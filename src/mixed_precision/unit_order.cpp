@@ -163,7 +163,8 @@ std::vector<std::size_t> rank_units(const std::vector<RaisableUnit>& units,
     order.push_back(best.unit);
     for (const std::size_t layer : units[best.unit].layers) {
       for (const std::size_t neighbour : of_layer.at(layer)) {
-        if (!raised[neighbour]) push(neighbour, order.size());
+        const bool is_known = latest[neighbour] == order.size();  // by another common layer
+        if (!raised[neighbour] && !is_known) push(neighbour, order.size());
       }
     }
   }
