@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/file_io.h"
+#include "core/finding_list.h"
 #include "core/format.h"
 #include "core/scratch_directory.h"
 #include "formats/onnx/onnx_io.h"
@@ -47,8 +48,7 @@ std::map<std::string, Shape> shapes_of_inputs(const graph::Graph& graph) {
 target::PlacementReport predict_by_rules(const target::Rules& rules, graph::Graph graph) {
   const passes::PassReport shapes = passes::infer_shapes(graph, {});
   target::PlacementReport placement = target::predict_placement(rules, graph);
-  placement.findings.insert(placement.findings.end(), shapes.findings.begin(),
-                            shapes.findings.end());
+  append(placement.findings, shapes.findings);
   return placement;
 }
 
@@ -227,10 +227,10 @@ PlacementPrediction predict_compilation(const CompileRequest& request) {
 CompileResult compile_model(const CompileRequest& request, ProgressSink& progress) {
   CompileResult result = Compilation(request, progress).run();
   const Findings of_nodes = placement_findings(result.placement);
-  result.findings.insert(result.findings.end(), of_nodes.begin(), of_nodes.end());
+  append(result.findings, of_nodes);
   if (result.estimate) {
     const Findings& doubts = result.estimate->findings;
-    result.findings.insert(result.findings.end(), doubts.begin(), doubts.end());
+    append(result.findings, doubts);
   }
   return result;
 }

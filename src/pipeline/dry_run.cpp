@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "core/finding_list.h"
 #include "core/format.h"
 #include "formats/onnx/onnx_io.h"
 #include "passes/fix_input_shapes.h"
@@ -83,10 +84,10 @@ std::string dry_run_text(const Recipe& recipe) {
     if (!report.applied_to.empty()) {
       passes_text += format("  {:<28} {:>5}\n", report.pass, report.applied_to.size());
     }
-    findings.insert(findings.end(), report.findings.begin(), report.findings.end());
+    append(findings, report.findings);
   }
   const quant::QuantPlan plan = plan::make_plan(graph, target, options.plan);
-  findings.insert(findings.end(), plan.findings.begin(), plan.findings.end());
+  append(findings, plan.findings);
   std::string text =
       format("model: {} ({} nodes after preparation)\ntarget: {} ({})\n", recipe.model,
              graph.nodes().size(), target.soc.name, target.soc.htp_arch);

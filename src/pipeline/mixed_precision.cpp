@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/file_io.h"
+#include "core/finding_list.h"
 #include "core/format.h"
 #include "core/journal.h"
 #include "evaluate/evaluate_models.h"
@@ -113,8 +114,7 @@ class Chooser {
     if (options_.rule == WidthRule::kSearch && !is_external) options.max_samples = kRankingSamples;
     SensitivityResult measured = measure_sensitivity(recipe_, options, threads_, progress_);
     result_.sensitivity = std::move(measured.table);
-    result_.findings.insert(result_.findings.end(), measured.findings.begin(),
-                            measured.findings.end());
+    append(result_.findings, measured.findings);
   }
 
   void open_task() {
@@ -291,8 +291,7 @@ class Chooser {
       const bool misses = options_.max_loss && job.result.loss > *options_.max_loss;
       if (misses && attempt < kMostTries && take_next(job.result.loss)) continue;
       if (options_.max_loss) result_.meets_target = !misses && is_within_limits();
-      result_.findings.insert(result_.findings.end(), job.result.findings.begin(),
-                              job.result.findings.end());
+      append(result_.findings, job.result.findings);
       if (!result_.sensitivity.layers.empty()) {
         job.report.sensitivity = mixed_precision::to_json(result_.sensitivity);
       }

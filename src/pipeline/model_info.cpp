@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/finding_json.h"
+#include "core/finding_list.h"
 #include "core/format.h"
 #include "passes/prepare.h"
 #include "plan/plan.h"
@@ -231,7 +232,7 @@ void describe_preparation(const graph::Graph& graph,
     if (!report.applied_to.empty()) {
       result.passes.emplace_back(report.pass, static_cast<std::int64_t>(report.applied_to.size()));
     }
-    info.findings.insert(info.findings.end(), report.findings.begin(), report.findings.end());
+    append(info.findings, report.findings);
   }
   result.ops = count_ops(prepared);
   result.nodes = static_cast<std::int64_t>(prepared.nodes().size());
@@ -240,7 +241,7 @@ void describe_preparation(const graph::Graph& graph,
     const bool stays_float = layer.weight_bits >= 32 || layer.act_bits >= 32;
     ++(stays_float ? result.float_layers : result.integer_layers);
   }
-  info.findings.insert(info.findings.end(), plan.findings.begin(), plan.findings.end());
+  append(info.findings, plan.findings);
   info.prepared = std::move(result);
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/file_io.h"
+#include "core/finding_list.h"
 #include "core/format.h"
 #include "hexquant/error.h"
 #include "runtime/htp/htp_options.h"
@@ -264,8 +265,7 @@ PlacementReport explain_placement(PlacementReport vendor, const PlacementReport&
     rejection.reason = format("{} (the vendor: {})", known->reason, rejection.reason);
     rejection.fix = known->fix;
   }
-  vendor.findings.insert(vendor.findings.end(), predicted.findings.begin(),
-                         predicted.findings.end());
+  append(vendor.findings, predicted.findings);
   return vendor;
 }
 

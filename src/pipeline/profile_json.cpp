@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "core/finding_json.h"
+#include "core/finding_list.h"
 #include "core/format.h"
 #include "pipeline/profile_run.h"
 
@@ -184,7 +185,7 @@ Json to_json(const ProfileResult& result) {
   json["comparison"] = result.comparison ? comparison_json(*result.comparison) : Json(nullptr);
   Findings findings = result.findings;
   for (const ProfileTable& table : result.profiles) {
-    findings.insert(findings.end(), table.findings.begin(), table.findings.end());
+    append(findings, table.findings);
   }
   json["findings"] = findings_json(findings);
   return json;

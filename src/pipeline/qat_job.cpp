@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/file_io.h"
+#include "core/finding_list.h"
 #include "core/format.h"
 #include "core/journal.h"
 #include "core/plugin.h"
@@ -204,8 +205,8 @@ void train_model(const Recipe& recipe, const QuantizeOptions& options, int threa
   qat::TrainResult result = train(request);
   take_trained(result.weights, result.encodings, model.plan, options, model);
   update_weight_reports(model);
-  model.findings.insert(model.findings.end(), hooks.findings.begin(), hooks.findings.end());
-  model.findings.insert(model.findings.end(), result.findings.begin(), result.findings.end());
+  append(model.findings, hooks.findings);
+  append(model.findings, result.findings);
   model.training = TrainedModel{metric, request.options.loss, std::move(result)};
   model.seconds.emplace_back("train", watch.lap_seconds());
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/file_io.h"
+#include "core/finding_list.h"
 #include "core/json.h"
 #include "core/peak_memory.h"
 #include "core/stopwatch.h"
@@ -119,7 +120,7 @@ QuantizeJob run_quantize_job(const Recipe& recipe, const std::filesystem::path& 
   }
   watch.lap_seconds();
   const Findings lost = write_outputs(folder, model, recipe, threads);
-  model.findings.insert(model.findings.end(), lost.begin(), lost.end());
+  append(model.findings, lost);
   model.seconds.emplace_back("write", watch.lap_seconds());
   const Verification verification = verify(recipe, model, threads, progress);
   model.seconds.emplace_back("verify", watch.lap_seconds());

@@ -5,6 +5,7 @@
 
 #include "calibrate/calibrator.h"
 #include "calibrate/encode_activations.h"
+#include "core/finding_list.h"
 #include "core/format.h"
 #include "formats/onnx/onnx_io.h"
 #include "hexquant/error.h"
@@ -60,12 +61,10 @@ void put_pairs(const QuantizeOptions& options, QuantizedModel& model) {
 
 void collect_findings(QuantizedModel& model) {
   for (const passes::PassReport& report : model.passes) {
-    model.findings.insert(model.findings.end(), report.findings.begin(), report.findings.end());
+    append(model.findings, report.findings);
   }
-  model.findings.insert(model.findings.end(), model.equalization.findings.begin(),
-                        model.equalization.findings.end());
-  model.findings.insert(model.findings.end(), model.plan.findings.begin(),
-                        model.plan.findings.end());
+  append(model.findings, model.equalization.findings);
+  append(model.findings, model.plan.findings);
 }
 
 }  // namespace
@@ -149,7 +148,7 @@ void encode_and_round(const Recipe& recipe, const QuantizeOptions& options,
     add_rounding_seconds(model);
   }
   const Findings saturated = weights::quantize_biases(graph, model.plan, model.encodings);
-  model.findings.insert(model.findings.end(), saturated.begin(), saturated.end());
+  append(model.findings, saturated);
   model.weights_on_grid = std::move(graph);
   model.seconds.emplace_back("weights", watch.lap_seconds());
 }
@@ -160,7 +159,7 @@ void take_trained(const graph::Graph& weights, const quant::EncodingTable& encod
   model.encodings = encodings;
   model.weights_on_grid = weights;
   const Findings saturated = weights::quantize_biases(model.weights_on_grid, plan, model.encodings);
-  model.findings.insert(model.findings.end(), saturated.begin(), saturated.end());
+  append(model.findings, saturated);
   put_pairs(options, model);
 }
 

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "core/file_io.h"
+#include "core/finding_list.h"
 #include "core/format.h"
 #include "core/journal.h"
 #include "core/parallel.h"
@@ -117,8 +118,7 @@ class Analysis {
     make_rows();
     measure_rows();
     result_.seconds = watch.total_seconds();
-    result_.findings.insert(result_.findings.end(), forms_.model.findings.begin(),
-                            forms_.model.findings.end());
+    append(result_.findings, forms_.model.findings);
     return std::move(result_);
   }
 

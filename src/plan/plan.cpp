@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "core/finding_list.h"
 #include "core/format.h"
 #include "hexquant/error.h"
 #include "plan/activations.h"
@@ -89,8 +90,7 @@ Wishes collect_wishes(const graph::Graph& graph, const target::Target& target,
   if (options.config) check_config(*options.config, target, findings);
   wishes.supergroups = find_supergroups(graph, options, findings);
   if (!options.overrides) return wishes;
-  findings.insert(findings.end(), options.overrides->findings.begin(),
-                  options.overrides->findings.end());
+  append(findings, options.overrides->findings);
   wishes.overrides =
       TensorOverrides(*options.overrides, {graph, target.rules}, options.original, findings);
   wishes.nodes = wishes_of_names(graph, target.rules, wishes.overrides);

@@ -4,6 +4,7 @@
 #include <set>
 #include <vector>
 
+#include "core/finding_list.h"
 #include "core/format.h"
 #include "formats/encodings/encoding_table.h"
 #include "hexquant/error.h"
@@ -186,7 +187,7 @@ TensorOverride resolve(EncodingEntry entry, const std::string& tensor,
     throw Error(ErrorCode::kInvalidArgument,
                 format("override of '{}': {}", tensor, obstacles.back().reason));
   }
-  findings.insert(findings.end(), obstacles.begin(), obstacles.end());
+  append(findings, obstacles);
   one.encoding =
       formats::to_encoding(entry, formats::known_shape(model.graph, tensor).value_or(Shape{}));
   return one;

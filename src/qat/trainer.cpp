@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/finding_list.h"
 #include "core/format.h"
 #include "core/stopwatch.h"
 #include "data/prefetch.h"
@@ -341,7 +342,7 @@ class Trainer {
     result.parameters = elements_of(student_.weights()) + result.ranges;
     result.stopped = state_.stopped;
     result.findings = student_.findings();
-    result.findings.insert(result.findings.end(), findings_.begin(), findings_.end());
+    append(result.findings, findings_);
     if (state_.best_epoch == 0) {
       result.findings.push_back({"training-gained-nothing", Severity::kWarning, "",
                                  "no epoch is better than the model before training, which is the "

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/file_io.h"
+#include "core/finding_list.h"
 #include "core/format.h"
 #include "core/json_cursor.h"
 #include "formats/htp_config/htp_config.h"
@@ -307,7 +308,7 @@ HtpConfig read_article(const JsonCursor& root, const std::string& origin, Findin
                        origin, *config.vtcm_mb, cache_mb));
   }
   const Findings more = not_expressible(config, origin);
-  findings.insert(findings.end(), more.begin(), more.end());
+  append(findings, more);
   return config;
 }
 
