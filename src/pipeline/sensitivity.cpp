@@ -24,6 +24,7 @@
 #include "mixed_precision/layer_sequence.h"
 #include "mixed_precision/work_share.h"
 #include "pipeline/candidate_models.h"
+#include "pipeline/distinct_runs.h"
 #include "pipeline/evaluation_task.h"
 #include "pipeline/recipe_json.h"
 #include "pipeline/width_forms.h"
@@ -156,12 +157,15 @@ class Analysis {
 
   void run_reference() {
     Stopwatch watch;
+    distinct_.emplace(scorer_->runs());
     ProgressStage stage(progress_, "float", scorer_->runs());
     parallel_for(scorer_->runs(), threads_, [&](std::int64_t run) {
       const Feeds feeds = scorer_->load(run);
+      distinct_->note(run, feeds);
       scorer_->add_reference(run, feeds, whole_->run(feeds));
       stage.step();
     });
+    distinct_->group([this](std::int64_t run) { return scorer_->load(run); });
     scorer_->finish_reference(progress_);
     whole_.reset();
     result_.float_pass_seconds = watch.lap_seconds();
@@ -221,7 +225,8 @@ class Analysis {
     stage_ = &stage;
     std::optional<runtime::SegmentRunner> runner;
     runner.emplace(
-        graph(), scorer_->runs(), [this](std::int64_t run) { return scorer_->load(run); },
+        graph(), distinct_->size(),
+        [this](std::int64_t group) { return scorer_->load(distinct_->first(group)); },
         held_budget_bytes(graph(), options_.max_memory_bytes, threads_), threads_);
     for (std::size_t i = 0; i < sequence_->layers.size(); ++i) {
       const LayerStretch& layer = sequence_->layers[i];
@@ -263,7 +268,7 @@ class Analysis {
       const LayerBlock& block = sequence_->blocks[b];
       total += units(sequence_->layers[block.first].first, models_->candidates_of(block).size());
     }
-    return total * scorer_->runs();
+    return total * distinct_->size();
   }
 
   using Sheets = std::vector<std::unique_ptr<OutputScorer::Sheet>>;
@@ -309,16 +314,22 @@ class Analysis {
     return effect;
   }
 
+  /// Adds the outputs to every run that they are of.
+  void add(OutputScorer::Sheet& sheet, std::int64_t group,
+           const std::vector<Tensor>& outputs) const {
+    for (const std::int64_t run : distinct_->runs(group)) scorer_->add(sheet, run, outputs);
+  }
+
   /// Adds the outputs that follow from changed values at a cut; equal values change nothing.
-  void score(OutputScorer::Sheet& sheet, std::int64_t run, const Segment& rest, const Feeds& after,
-             const Feeds& changed) const {
+  void score(OutputScorer::Sheet& sheet, std::int64_t group, const Segment& rest,
+             const Feeds& after, const Feeds& changed) const {
     const bool is_same = std::all_of(changed.begin(), changed.end(), [&](const auto& entry) {
       return after.at(entry.first) == entry.second;
     });
-    if (is_same) return scorer_->add(sheet, run, scorer_->reference_outputs(run));
+    if (is_same) return add(sheet, group, scorer_->reference_outputs(distinct_->first(group)));
     Feeds feeds = changed;
     feeds.insert(after.begin(), after.end());
-    scorer_->add(sheet, run, rest.run(feeds));
+    add(sheet, group, rest.run(feeds));
   }
 
   void measure_layer(std::size_t index, bool moves, runtime::SegmentRunner& runner) {
@@ -339,13 +350,13 @@ class Analysis {
                            models_->with_weights(one.weight_bits, runner.cut(), {layer.output}));
     }
     const std::int64_t run_units = units(layer.last, candidates.size());
-    runner.advance(after, [&](std::int64_t run, const Feeds& given, const Feeds& at_cut) {
+    runner.advance(after, [&](std::int64_t group, const Feeds& given, const Feeds& at_cut) {
       std::map<int, Tensor> results = {{kFloatBits, at_cut.at(layer.output)}};
       for (const auto& [bits, segment] : with_weights) results[bits] = segment.run(given).front();
       for (std::size_t c = 0; c < candidates.size(); ++c) {
         const Tensor& result = results.at(candidates[c].weight_bits);
         const int bits = candidates[c].act_bits;
-        score(*sheets[c], run, rest, at_cut,
+        score(*sheets[c], group, rest, at_cut,
               {{layer.output,
                 bits == kFloatBits
                     ? result
@@ -376,14 +387,14 @@ class Analysis {
       quantized.push_back(models_->quantized_block(block, one, runner.cut(), after));
     }
     const std::int64_t run_units = units(sequence_->layers[block.first].first, candidates.size());
-    runner.visit([&](std::int64_t run, const Feeds& given) {
+    runner.visit([&](std::int64_t group, const Feeds& given) {
       for (std::size_t c = 0; c < candidates.size(); ++c) {
         Feeds values;
         const std::vector<Tensor> results = quantized[c].run(given);
         for (std::size_t i = 0; i < after.size(); ++i) {
           values[after[i]] = models_->on_grid(block, candidates[c], after[i], results[i]);
         }
-        scorer_->add(*sheets[c], run, rest.run(values));
+        add(*sheets[c], group, rest.run(values));
       }
       stage_->step(run_units);
     });
@@ -404,6 +415,7 @@ class Analysis {
   EvaluationTask task_;
   std::unique_ptr<runtime::Session> whole_;
   std::unique_ptr<OutputScorer> scorer_;
+  std::optional<DistinctRuns> distinct_;  ///< one held state for all runs of a group
   std::unique_ptr<Journal> journal_;
   ProgressStage* stage_ = nullptr;
   SensitivityResult result_;

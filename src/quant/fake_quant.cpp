@@ -1,8 +1,10 @@
 #include "quant/fake_quant.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 
 #include "core/format.h"
 #include "hexquant/error.h"
@@ -10,53 +12,80 @@
 namespace hexquant::quant {
 namespace {
 
-/// Code of `x` relative to the zero point: round_half_even(x / scale), clamped. The bounds are
-/// integers, so clamping first gives the same code and keeps the rounding in range.
-std::int64_t relative_code(double x, double scale, double low, double high) noexcept {
+/// round_half_even(x / scale), clamped; NaN gives 0. The bounds are integers, so clamping first
+/// gives the same code and keeps the rounding in range.
+double rounded_steps(double x, double scale, double low, double high) noexcept {
   const double steps = x / scale;
-  if (!(steps == steps)) return 0;
-  return static_cast<std::int64_t>(std::nearbyint(std::clamp(steps, low, high)));
+  if (!(steps == steps)) return 0.0;
+  return std::nearbyint(std::clamp(steps, low, high));
 }
 
 /// The same for grids of at most 16 bits: adding and subtracting 1.5 * 2^23 rounds half to even for
-/// |steps| < 2^22, without a library call for each element.
-std::int64_t relative_code(float x, float scale, float low, float high) noexcept {
+/// |steps| < 2^22. No call and no branch, so that a loop of it becomes vector instructions.
+float rounded_steps(float x, float scale, float low, float high) noexcept {
   constexpr float kRounder = 12582912.0F;
   const float steps = x / scale;
-  if (!(steps == steps)) return 0;
-  return static_cast<std::int64_t>((std::clamp(steps, low, high) + kRounder) - kRounder);
+  const float raised = steps < low ? low : steps;
+  const float clamped = raised > high ? high : raised;
+  const float rounded = (clamped + kRounder) - kRounder;
+  const std::uint32_t if_number = steps == steps ? 0xFFFFFFFFU : 0U;
+  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(rounded) & if_number);
 }
 
-/// Calls `body(element, code relative to the zero point, scale index)` for every element.
-/// int32 grids (biases) are computed in double: float has too few bits for their codes.
-template <typename Real, typename Body>
-void for_each_code(std::span<const float> values, const ScaleLayout& layout,
-                   const Encoding& encoding, const Body& body) {
-  std::int64_t element = 0;
+/// Elements that follow each other in memory and share a scale.
+struct Run {
+  std::size_t first = 0;
+  std::size_t count = 0;
+  std::size_t scale = 0;  ///< index
+};
+
+/// Calls `body(Run)` for all elements, in order.
+template <typename Body>
+void for_each_run(const ScaleLayout& layout, const Body& body) {
+  const bool is_tensor = layout.granularity == Granularity::kTensor;
+  const bool is_group = layout.granularity == Granularity::kGroup;
+  const bool is_split = is_group && layout.inner > 1;  // neighbours belong to different channels
+  const std::int64_t positions = is_tensor                       ? layout.length
+                                 : is_group && layout.inner == 1 ? layout.block
+                                                                 : 1;
+  const std::int64_t width = is_split ? 1 : layout.inner;
+  std::size_t first = 0;
   for (std::int64_t o = 0; o < layout.outer; ++o) {
-    for (std::int64_t p = 0; p < layout.length; ++p) {
-      for (std::int64_t i = 0; i < layout.inner; ++i, ++element) {
-        const auto s = static_cast<std::size_t>(layout.index(o, p, i));
-        const auto zero = static_cast<std::int64_t>(encoding.zero_point[s]);
-        const auto low = static_cast<Real>(encoding.q_min() - zero);
-        const auto high = static_cast<Real>(encoding.q_max() - zero);
-        body(element,
-             relative_code(static_cast<Real>(values[static_cast<std::size_t>(element)]),
-                           static_cast<Real>(encoding.scale[s]), low, high),
-             s);
+    for (std::int64_t p = 0; p < layout.length; p += positions) {
+      const auto count = static_cast<std::size_t>(std::min(positions, layout.length - p) * width);
+      for (std::int64_t i = 0; i < layout.inner; i += width, first += count) {
+        body(Run{first, count, static_cast<std::size_t>(layout.index(o, p, i))});
       }
     }
   }
 }
 
-template <typename Body>
-void for_each_code(const Tensor& values, const Encoding& encoding, const Body& body) {
-  const ScaleLayout layout = scale_layout(values.shape(), encoding);
-  if (encoding.type == DType::kInt32) {
-    for_each_code<double>(values.data<float>(), layout, encoding, body);
-  } else {
-    for_each_code<float>(values.data<float>(), layout, encoding, body);
+/// Calls `body(element, steps)` for the elements of a run; steps = code - zero point.
+template <typename Real, typename Body>
+void for_each_step(const float* values, const Run& run, const Encoding& encoding,
+                   const Body& body) {
+  const std::int64_t zero = encoding.zero_point[run.scale];
+  const auto low = static_cast<Real>(encoding.q_min() - zero);
+  const auto high = static_cast<Real>(encoding.q_max() - zero);
+  const auto scale = static_cast<Real>(encoding.scale[run.scale]);
+  for (std::size_t i = run.first; i < run.first + run.count; ++i) {
+    body(i, rounded_steps(static_cast<Real>(values[i]), scale, low, high));
   }
+}
+
+/// The same for all elements. int32 grids (biases) are computed in double: float has too few bits
+/// for their codes.
+template <typename Body>
+void for_each_step(const Tensor& values, const Encoding& encoding, const Body& body) {
+  const float* in = values.data<float>().data();
+  for_each_run(scale_layout(values.shape(), encoding), [&](const Run& run) {
+    const auto of_run = [&](std::size_t element, auto steps) { body(element, steps, run.scale); };
+    if (encoding.type == DType::kInt32) {
+      for_each_step<double>(in, run, encoding, of_run);
+    } else {
+      for_each_step<float>(in, run, encoding, of_run);
+    }
+  });
 }
 
 /// scale == block_int_scale * channel_scale, everywhere.
@@ -83,8 +112,7 @@ void check_two_levels(const ScaleLayout& layout, const Encoding& encoding) {
   }
 }
 
-void store_code(std::byte* bytes, DType type, std::int64_t element, std::int64_t code) {
-  const auto at = static_cast<std::size_t>(element);
+void store_code(std::byte* bytes, DType type, std::size_t at, std::int64_t code) {
   switch (dtype_bits(type)) {
     case 4: {
       const auto nibble = static_cast<unsigned>(code & 0xF) << (at % 2 * 4);
@@ -158,36 +186,33 @@ Shape scale_shape(const Shape& shape, const Encoding& encoding) {
 Tensor quantize_values(const Tensor& values, const Encoding& encoding) {
   Tensor codes(encoding.type, values.shape());
   std::byte* bytes = codes.mutable_raw();
-  for_each_code(values, encoding, [&](std::int64_t element, std::int64_t code, std::size_t s) {
-    store_code(bytes, encoding.type, element, code + encoding.zero_point[s]);
+  for_each_step(values, encoding, [&](std::size_t element, auto steps, std::size_t s) {
+    store_code(bytes, encoding.type, element,
+               static_cast<std::int64_t>(steps) + encoding.zero_point[s]);
   });
   return codes;
 }
 
 Tensor fake_quantize_values(const Tensor& values, const Encoding& encoding) {
   Tensor result(DType::kFloat32, values.shape());
-  const auto out = result.mutable_data<float>();
-  for_each_code(values, encoding, [&](std::int64_t element, std::int64_t code, std::size_t s) {
-    out[static_cast<std::size_t>(element)] = static_cast<float>(code) * encoding.scale[s];
+  float* out = result.mutable_data<float>().data();
+  const float* scales = encoding.scale.data();
+  for_each_step(values, encoding, [=](std::size_t element, auto steps, std::size_t s) {
+    out[element] = static_cast<float>(steps) * scales[s];
   });
   return result;
 }
 
 Tensor dequantize_values(const Tensor& codes, const Encoding& encoding) {
   const std::vector<double> integers = to_doubles(codes);
-  const ScaleLayout layout = scale_layout(codes.shape(), encoding);
   Tensor result(DType::kFloat32, codes.shape());
   const auto out = result.mutable_data<float>();
-  std::size_t element = 0;
-  for (std::int64_t o = 0; o < layout.outer; ++o) {
-    for (std::int64_t p = 0; p < layout.length; ++p) {
-      for (std::int64_t i = 0; i < layout.inner; ++i, ++element) {
-        const auto s = static_cast<std::size_t>(layout.index(o, p, i));
-        const double relative = integers[element] - encoding.zero_point[s];
-        out[element] = static_cast<float>(relative) * encoding.scale[s];
-      }
+  for_each_run(scale_layout(codes.shape(), encoding), [&](const Run& run) {
+    const double zero = encoding.zero_point[run.scale];
+    for (std::size_t i = run.first; i < run.first + run.count; ++i) {
+      out[i] = static_cast<float>(integers[i] - zero) * encoding.scale[run.scale];
     }
-  }
+  });
   return result;
 }
 

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <fstream>
 
 #include "core/file_io.h"
 #include "core/format.h"
+#include "data/npy.h"
 #include "evaluate/evaluate_models.h"
 #include "hexquant/error.h"
 #include "pipeline/evaluation_task.h"
@@ -159,6 +161,44 @@ TEST(Sensitivity, SameBytesForAnyThreadsAndAnyMemory) {
   EXPECT_EQ(text_of(measure_sensitivity(recipe, options, 2, silent_progress())), expected);
   options.max_memory_bytes = 1;
   EXPECT_EQ(text_of(measure_sensitivity(recipe, options, 2, silent_progress())), expected);
+}
+
+/// Inputs that occur again are computed once, and count as often as they occur.
+TEST(Sensitivity, RepeatedSamplesCountAsOftenAsTheyOccur) {
+  const test::TempFolder folder;
+  const Tensor images = data::read_npy(example("calibration_images.npy"));
+  const auto bytes = images.bytes() / static_cast<std::size_t>(images.shape().front());
+  const std::vector<std::size_t> order = {4, 1, 4, 4, 2, 1};
+  Shape shape = images.shape();
+  shape.front() = std::ssize(order);
+  Tensor repeated(images.dtype(), shape);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    std::memcpy(repeated.mutable_raw() + i * bytes, images.raw() + order[i] * bytes, bytes);
+  }
+  Recipe recipe = digits(8);
+  recipe.evaluation.labels = (folder.path() / "labels.txt").string();
+  write_file(recipe.evaluation.labels, "4\n1\n4\n4\n2\n1\n");
+  recipe.evaluation.data.sources = {(folder.path() / "repeated.npy").string()};
+  recipe.evaluation.data.preprocess = recipe.data.preprocess;
+  data::write_npy(recipe.evaluation.data.sources.front(), repeated);
+  const SensitivityResult result = measure_sensitivity(recipe, {}, 2, silent_progress());
+  EXPECT_EQ(result.table.samples, 6);
+
+  recipe.output = ".";
+  recipe.evaluation.enabled = true;
+  const WidthForms forms =
+      make_width_forms(recipe, resolve_recipe(recipe, 2), target::load_target(recipe.soc), {8}, {8},
+                       2, silent_progress());
+  Findings findings;
+  const EvaluationTask task =
+      open_evaluation(recipe.evaluation, recipe.data, 0, forms.model.original, findings);
+  for (const SensitivityRow& row : result.table.layers) {
+    for (const auto& [candidate, effect] : row.measured) {
+      expect_equal(effect,
+                   evaluate_whole(forms, task.task, candidate_graph(forms, {row}, candidate)),
+                   row.name);
+    }
+  }
 }
 
 TEST(Sensitivity, DefaultsAreTheRecipesWidths) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -152,6 +154,68 @@ TEST(Quantize, RejectsEncodingsThatDoNotFit) {
   EXPECT_THROW((void)quantize_tensor(values, encoding), Error);
   encoding.axis = 5;
   EXPECT_THROW((void)quantize_tensor(values, encoding), Error);
+}
+
+/// Index of the scale of element (a, b, c) of a [3, 5, 7] tensor.
+std::size_t scale_at(const Encoding& encoding, const std::array<std::int64_t, 3>& element) {
+  constexpr std::array<std::int64_t, 3> kShape = {3, 5, 7};
+  const auto axis = static_cast<std::size_t>(encoding.axis);
+  if (encoding.granularity == Granularity::kTensor) return 0;
+  if (encoding.granularity == Granularity::kChannel) return static_cast<std::size_t>(element[axis]);
+  std::int64_t index = 0;
+  for (std::size_t d = 0; d < 3; ++d) {
+    const bool is_blocked = d == axis;
+    const std::int64_t size =
+        is_blocked ? (kShape[d] + encoding.block_size - 1) / encoding.block_size : kShape[d];
+    index = index * size + (is_blocked ? element[d] / encoding.block_size : element[d]);
+  }
+  return static_cast<std::size_t>(index);
+}
+
+/// One element, in double. Scales are powers of two, so float divides as exactly.
+float slow_fake_quantize(float x, const Encoding& encoding, std::size_t s) {
+  if (std::isnan(x)) return 0.0F;
+  const double zero = encoding.zero_point[s];
+  const double code = std::nearbyint(static_cast<double>(x) / encoding.scale[s]) + zero;
+  const double kept = std::clamp(code, static_cast<double>(encoding.q_min()),
+                                 static_cast<double>(encoding.q_max()));
+  return static_cast<float>((kept - zero) * encoding.scale[s]);
+}
+
+/// Every granularity along every axis, blocks that do not divide the axis, ties, NaN, infinities.
+TEST(Quantize, EveryLayoutEqualsElementByElement) {
+  std::mt19937 random(11);
+  std::uniform_int_distribution<int> halves(-400, 400);
+  std::vector<float> values(105);
+  for (float& value : values) value = 0.5F * static_cast<float>(halves(random));
+  values[3] = values[90] = std::nanf("");
+  values[50] = std::numeric_limits<float>::infinity();
+  values[51] = -values[50];
+  values[52] = -0.0F;
+  const Tensor tensor = Tensor::from<float>({3, 5, 7}, values);
+  for (const Granularity granularity :
+       {Granularity::kTensor, Granularity::kChannel, Granularity::kGroup}) {
+    for (int axis = 0; axis < 3; ++axis) {
+      Encoding encoding;
+      encoding.type = DType::kUInt8;
+      encoding.granularity = granularity;
+      encoding.axis = axis;
+      encoding.block_size = granularity == Granularity::kGroup ? 2 : 0;
+      const std::size_t scales = scale_at(encoding, {2, 4, 6}) + 1;
+      for (std::size_t i = 0; i < scales; ++i) {
+        encoding.scale.push_back(std::ldexp(1.0F, static_cast<int>(i % 4) - 2));
+        encoding.zero_point.push_back(static_cast<std::int32_t>(i % 5 * 60));
+      }
+      const Tensor found = fake_quantize_tensor(tensor, encoding);
+      EXPECT_EQ(dequantize_tensor(quantize_tensor(tensor, encoding), encoding), found);
+      for (std::int64_t i = 0; i < 105; ++i) {
+        const std::size_t s = scale_at(encoding, {i / 35, i / 7 % 5, i % 7});
+        const auto at = static_cast<std::size_t>(i);
+        EXPECT_EQ(found.data<float>()[at], slow_fake_quantize(values[at], encoding, s))
+            << granularity_name(granularity) << " axis " << axis << " element " << i;
+      }
+    }
+  }
 }
 
 /// Random ranges, types and values: dequantize(quantize(x)) stays within scale / 2 inside the
