@@ -66,23 +66,32 @@ Arguments parse(int argc, char** argv) {
   return arguments;
 }
 
+using Batch = std::vector<torch::Tensor>;  ///< one tensor for each input of the model
+
 /// Samples of the data as one batch.
-torch::Tensor load_batch(const data::Dataset& dataset, const std::string& input,
-                         std::int64_t size) {
-  std::vector<torch::Tensor> rows;
-  for (std::int64_t i = 0; i < size; ++i) {
-    rows.push_back(qat::to_torch(dataset.load(i).at(input)));
+Batch load_batch(const data::Dataset& dataset, const std::vector<std::string>& inputs,
+                 std::int64_t size) {
+  Batch batch;
+  for (const std::string& input : inputs) {
+    std::vector<torch::Tensor> rows;
+    for (std::int64_t i = 0; i < size; ++i) {
+      rows.push_back(qat::to_torch(dataset.load(i).at(input)));
+    }
+    batch.push_back(torch::cat(rows));
   }
-  return torch::cat(rows);
+  return batch;
 }
 
 /// @return the float outputs of the batch
 torch::Tensor check_outputs(const qat::TrainableNetwork& network, const graph::Graph& graph,
-                            const torch::Tensor& batch) {
+                            const Batch& batch) {
   const torch::NoGradGuard no_gradient;
-  const torch::Tensor outputs = network.forward({batch}, qat::Mode::kFloat).outputs.front();
+  const torch::Tensor outputs = network.forward(batch, qat::Mode::kFloat).outputs.front();
   const runtime::Session session(graph, {});
-  const runtime::Feeds feeds = {{graph.inputs().front(), qat::from_torch(batch.slice(0, 0, 1))}};
+  runtime::Feeds feeds;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    feeds.emplace(graph.inputs()[i], qat::from_torch(batch[i].slice(0, 0, 1)));
+  }
   const torch::Tensor expected = qat::to_torch(session.run(feeds).front());
   const torch::Tensor first = outputs.slice(0, 0, 1);
   const double difference = (first - expected).abs().max().item<double>();
@@ -100,7 +109,7 @@ struct Times {
 /// One training step.
 class Step {
  public:
-  Step(qat::TrainableNetwork& network, torch::Tensor batch, torch::Tensor target, qat::Mode mode)
+  Step(qat::TrainableNetwork& network, Batch batch, torch::Tensor target, qat::Mode mode)
       : network_(network),
         batch_(std::move(batch)),
         target_(std::move(target)),
@@ -109,7 +118,7 @@ class Step {
 
   void run() {
     optimizer_.zero_grad();
-    const torch::Tensor output = network_.forward({batch_}, mode_).outputs.front();
+    const torch::Tensor output = network_.forward(batch_, mode_).outputs.front();
     torch::mse_loss(output, target_).backward();
     optimizer_.step();
     if (mode_ == qat::Mode::kQuantized) network_.project_ranges();
@@ -134,7 +143,7 @@ class Step {
   }
 
   qat::TrainableNetwork& network_;
-  torch::Tensor batch_;
+  Batch batch_;
   torch::Tensor target_;
   qat::Mode mode_;
   torch::optim::SGD optimizer_;
@@ -150,8 +159,7 @@ int run(const Arguments& arguments) {
       pipeline::run_stages(arguments.recipe, options, target, arguments.threads, silent_progress());
   const auto dataset = data::open_dataset(options.data, pipeline::model_inputs(model.prepared));
   auto network = qat::TrainableNetwork::make(model.weights_on_grid, model.plan, model.encodings);
-  const torch::Tensor batch =
-      load_batch(*dataset, model.prepared.inputs().front(), arguments.batch);
+  const Batch batch = load_batch(*dataset, model.prepared.inputs(), arguments.batch);
   const torch::Tensor outputs = check_outputs(network, model.weights_on_grid, batch);
 
   Step exact(network, batch, outputs, qat::Mode::kFloat);

@@ -54,19 +54,23 @@ def cifar_cases(models, data):
     augmented = ["--augment", "flip,crop:4"]
     both = ["--loss", "both", *augmented]
     cosine = ["--schedule", "cosine"]
-    yield Case("resnet20 W4A8", resnet, [*arguments(resnet), *rounded, *both, *cosine, "--epochs", 10],
-               scored(resnet))
+    # Near the optimum that adaptive rounding found SGD's steps do harm: they differ by the size of the
+    # gradients. Adam's are alike.
+    gentle = [*cosine, "--optimizer", "adam", "--lr", 2e-5, "--epochs", 10]
+    yield Case("resnet20 W4A8", resnet, [*arguments(resnet), *rounded, *both, *gentle], scored(resnet))
     yield Case("resnet20 W4A4", resnet,
-               [*arguments(resnet), *rounded, "--act-bits", 4, *both, *cosine, "--epochs", 10],
-               scored(resnet))
+               [*arguments(resnet), *rounded, "--act-bits", 4, *both, *gentle], scored(resnet))
     yield Case("resnet20 W4A4, no labels", resnet,
-               [*arguments(resnet, labelled=False), *rounded, "--act-bits", 4, *augmented, *cosine,
-                "--epochs", 10], scored(resnet))
-    yield Case("resnet20 W2A8", resnet,
-               [*arguments(resnet), "--weight-bits", 2, *both, *cosine, "--epochs", 10],
+               [*arguments(resnet, labelled=False), *rounded, "--act-bits", 4, *augmented, *gentle],
                scored(resnet))
+    yield Case("resnet20 W2A8", resnet,
+               [*arguments(resnet), "--weight-bits", 2, *both, *cosine, "--lr", 0.01, "--epochs", 10],
+               scored(resnet))
+    yield Case("resnet20 W2A8, no labels", resnet,
+               [*arguments(resnet, labelled=False), "--weight-bits", 2, *augmented, *cosine, "--lr", 0.01,
+                "--epochs", 10], scored(resnet))
     yield Case("resnet8 W4A8", "cifar10_resnet8",
-               [*arguments("cifar10_resnet8"), *rounded, *both, *cosine, "--epochs", 10],
+               [*arguments("cifar10_resnet8"), *rounded, *both, *gentle],
                scored("cifar10_resnet8"))
     mobile = "cifar10_mobilenetv2_224"
     yield Case("mobilenetv2 224 W4A8, no labels", mobile,
@@ -166,7 +170,8 @@ REQUIREMENTS = [
     ("stories260k W4A8, 50 steps", "gained", ">", 0.0),
     ("minilm W8A8, 50 steps", "gained", ">", 0.0),
 ]
-LABELS, NO_LABELS, SHARE = "resnet20 W4A4", "resnet20 W4A4, no labels", 0.8
+# Where labels recover much: at W4A4 adaptive rounding leaves little to recover.
+LABELS, NO_LABELS, SHARE = "resnet20 W2A8", "resnet20 W2A8, no labels", 0.8
 
 
 def misses(rows):

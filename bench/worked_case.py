@@ -5,10 +5,11 @@ usage: worked_case.py PROGRAM ASSETS [--only NAME] [--csv FILE] [--document FILE
        worked_case.py --from CSV --document FILE
 
 PROGRAM is the hexquant binary, ASSETS a folder with models/ and data/. Each network is quantized as
-it is, with equalization, with adaptive rounding, and with a width for every layer, always from the
-same calibration samples, and scored on others. --csv keeps the rows, --document writes them as
-docs/worked-case.md; --from writes the document from rows that were kept. Rows of a network that is
-not run again are taken from the CSV file that is there. Needs nothing but the standard library.
+it is, with equalization, with adaptive rounding, with a width for every layer, and trained from
+there, always from the same calibration samples, and scored on others. --csv keeps the rows,
+--document writes them as docs/worked-case.md; --from writes the document from rows that were kept.
+Rows of a network that is not run again are taken from the CSV file that is there. Needs nothing but
+the standard library.
 """
 
 import argparse
@@ -41,36 +42,56 @@ How to read it:
 
 
 class Case:
-    """A network, its precision, and how it is calibrated, scored and mixed."""
+    """A network, its precision, and how it is calibrated, scored, mixed and trained.
 
-    def __init__(self, name, why, target, quantize, mixed):
+    What is trained with, and what chooses the epoch, is never among the scored samples.
+    """
+
+    def __init__(self, name, why, target, quantize, mixed, train, score):
         self.name, self.why, self.target = name, why, target
-        self.quantize, self.mixed = quantize, mixed
+        self.quantize, self.mixed, self.train, self.score = quantize, mixed, train, score
 
 
 def cases(assets):
     models, data = assets / "models", assets / "data"
-    cifar, pairs = data / "cifar10", data / "stsb"
+    images, cifar, pairs = data / "imagenet_val", data / "cifar10", data / "stsb"
 
     def prep(name):
         return ["--preprocess", models / f"{name}.preprocess.json"]
 
     yield Case("efficientnet_lite0", "all weights in 4 bits, values in 8 (W4A8)", "0.5",
-               ["--data", data / "imagenet_val", *prep("efficientnet_lite0"), "--weight-bits",
-                "4:all", "--evaluate", "--labels", data / "imagenet_val" / "labels.csv"],
-               ["--max-raised-weights", "0.5", "--max-evaluations", "12"])
+               ["--data", images, *prep("efficientnet_lite0"), "--weight-bits", "4:all",
+                "--evaluate", "--labels", images / "labels.csv"],
+               ["--max-raised-weights", "0.5", "--max-evaluations", "12"],
+               ["--train-data", images, "--train-samples", "192", "--val-data", images,
+                "--val-labels", images / "labels.csv", "--val-skip", "192", "--evaluate", "64",
+                "--batch-size", "16", "--epochs", "2"],
+               ["--data", images, "--skip", "256", *prep("efficientnet_lite0"), "--labels",
+                images / "labels.csv"])
     yield Case("cifar10_mobilenetv2_224", "one scale for each weight tensor; ranges of channels "
                "differ by a factor of millions", "1",
                ["--data", cifar / "train_images.npy", "--samples", "64", "--granularity", "tensor",
                 *prep("cifar10_mobilenetv2_224"), "--evaluate", "400", "--eval-data",
                 cifar / "test_images.npy", "--labels", cifar / "test_labels.npy"],
-               ["--max-evaluations", "12"])
+               ["--max-evaluations", "12"],
+               ["--train-data", cifar / "train_images.npy", "--train-samples", "512", "--val-data",
+                cifar / "train_images.npy", "--val-labels", cifar / "train_labels.npy",
+                "--val-skip", "4000", "--evaluate", "200", "--batch-size", "16", "--epochs", "2"],
+               ["--data", cifar / "test_images.npy", "--labels", cifar / "test_labels.npy",
+                "--samples", "400", *prep("cifar10_mobilenetv2_224")])
     yield Case("minilm_l6_s64", "a transformer with 8-bit values: outliers in its residual stream",
                "0.3",
-               ["--data", pairs / "sentence_a.npz", "--samples", "64", "--evaluate", "200",
+               ["--data", pairs / "sentence_a.npz", "--skip", "1400", "--samples", "64", "--evaluate", "200",
                 "--eval-data", pairs / "sentence_a.npz", "--data-b", pairs / "sentence_b.npz",
                 "--labels", pairs / "scores.npy", "--metric", "spearman-pairs"],
-               ["--max-evaluations", "16"])
+               ["--max-evaluations", "16"],
+               ["--train-data", pairs / "sentence_a.npz", "--train-skip", "200", "--train-samples",
+                "1000", "--val-data", pairs / "sentence_a.npz", "--data-b",
+                pairs / "sentence_b.npz", "--val-labels", pairs / "scores.npy", "--val-skip",
+                "1200", "--evaluate", "100", "--optimizer", "adam", "--lr", "1e-5",
+                "--batch-size", "8", "--epochs", "1", "--max-steps", "50"],
+               ["--data", pairs / "sentence_a.npz", "--data-b", pairs / "sentence_b.npz",
+                "--labels", pairs / "scores.npy", "--metric", "spearman-pairs", "--samples", "200"])
 
 
 def run(program, *arguments, statuses=(0,)):
@@ -80,8 +101,11 @@ def run(program, *arguments, statuses=(0,)):
         raise SystemExit(f"{' '.join(command)}: {result.stderr.strip()}")
 
 
-def row_of(case, step, report, share):
-    summary, time = report["summary"], report["performance"]
+def read(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def row_of(case, step, summary, time, share):
     return {"network": case.name, "step": step, "metric": summary["metric"],
             "float": summary["fp32"]["value"], "value": summary["quantized"]["value"],
             "sqnr_db": summary["sqnr_db"], "samples": summary["samples"],
@@ -94,13 +118,20 @@ def rows_of(case, program, assets, scratch):
     for index, (step, algorithms) in enumerate(STEPS):
         out = scratch / f"{case.name}-{index}"
         run(program, "quantize", model, *case.quantize, *algorithms, "-o", out)
-        yield row_of(case, step, json.loads((out / "report.json").read_text()), 0.0)
+        report = read(out / "report.json")
+        yield row_of(case, step, report["summary"], report["performance"], 0.0)
     out, result = scratch / f"{case.name}-mixed", scratch / "mixed.json"
     run(program, "mixed-precision", model, *case.quantize, *STEPS[-1][1], "--max-loss", case.target,
         *case.mixed, "-o", out, "--json", result, statuses=(0, 1))
-    found = json.loads(result.read_text())
+    found, report = read(result), read(out / "report.json")
     share = found["points"][found["chosen"]]["raised_weight_share"]
-    yield row_of(case, "+ mixed precision", json.loads((out / "report.json").read_text()), share)
+    yield row_of(case, "+ mixed precision", report["summary"], report["performance"], share)
+    trained, scores = scratch / f"{case.name}-qat", scratch / "scores.json"
+    run(program, "qat", out, *case.train, "-o", trained)
+    run(program, "evaluate", trained / "model.onnx", "--reference", model, *case.score, "--json",
+        scores)
+    yield row_of(case, "+ QAT", read(scores)["summary"], read(trained / "report.json")["performance"],
+                 share)
 
 
 def metric_text(value, metric):

@@ -56,10 +56,19 @@ Recipe resolve_start(const QatArguments& arguments) {
   return recipe;
 }
 
+/// What a recipe says of the samples that it scored is not said of these.
+void validate_on(const QatArguments& arguments, EvaluationRecipe& evaluation) {
+  evaluation.data.sources = arguments.val_data;
+  evaluation.data.skip = 0;
+  if (!arguments.recipe.given("--labels")) evaluation.labels.clear();
+  if (!arguments.recipe.given("--data-b")) evaluation.data_b.clear();
+  if (!arguments.recipe.given("--lengths")) evaluation.lengths.clear();
+}
+
 Recipe resolve(const QatArguments& arguments, const CommandContext& context) {
   Recipe recipe = resolve_start(arguments);
   if (context.common.seed_given) recipe.seed = context.common.seed;
-  if (!arguments.val_data.empty()) recipe.evaluation.data.sources = arguments.val_data;
+  if (!arguments.val_data.empty()) validate_on(arguments, recipe.evaluation);
   if (arguments.val_skip > 0) recipe.evaluation.data.skip = arguments.val_skip;
   if (!arguments.val_labels.empty()) {
     // --labels is then left for the other data; those of a recipe stay what they are.
