@@ -30,6 +30,14 @@ inline std::string quoted(const std::string& argument) {
   return text + "'";
 }
 
+/// The data of a page that the program wrote.
+inline Json page_of(const std::string& file) {
+  const std::string html = read_file(file);
+  const std::string open = "id=\"data\">";
+  const auto begin = html.find(open) + open.size();
+  return Json::parse(html.substr(begin, html.find('<', begin) - begin));
+}
+
 class ProgramTest : public testing::Test {
  protected:
   void SetUp() override {

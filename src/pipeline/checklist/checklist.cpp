@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/format.h"
+#include "core/shell_word.h"
 #include "formats/onnx/onnx_io.h"
 #include "hexquant/error.h"
 #include "pipeline/checklist/check_scene.h"
@@ -53,6 +54,11 @@ std::vector<CheckItem> all_items(const CheckScene& scene, ProgressSink& progress
   add(check_performance(scene));
   add(check_deployment(scene, progress));
   return all;
+}
+
+std::string on_path(const char* command, const std::string& path, const std::string& options) {
+  return format("hexquant {} {}{}{}", command, shell_word(path), options.empty() ? "" : " ",
+                options);
 }
 
 std::string xml_escaped(const std::string& text) {
@@ -128,9 +134,17 @@ CheckItem as(CheckItem item, const char* id, const char* group, const char* titl
   return item;
 }
 
-std::string quantize_again(const CheckScene& scene, const std::string& options) {
-  return format("hexquant quantize --recipe {} {} -o OTHER",
-                (fs::path(scene.request.folder) / "recipe.json").string(), options);
+std::string from_recipe(const char* command, const CheckScene& scene, const std::string& options) {
+  return format("hexquant {} --recipe {} {} -o OTHER", command,
+                shell_word((fs::path(scene.request.folder) / "recipe.json").string()), options);
+}
+
+std::string on_folder(const char* command, const CheckScene& scene, const std::string& options) {
+  return on_path(command, scene.request.folder, options);
+}
+
+std::string on_model(const char* command, const CheckScene& scene, const std::string& options) {
+  return on_path(command, scene.model_file, options);
 }
 
 CheckResult check_output(const CheckRequest& request, ProgressSink& progress) {
@@ -140,13 +154,14 @@ CheckResult check_output(const CheckRequest& request, ProgressSink& progress) {
   const std::string report_file = file_of(request.folder, "report.json");
   AnalyzeRequest analyze;
   analyze.model = file_of(request.folder, "model.onnx");
-  Json report = report_of(report_file);
+  const Json report = report_of(report_file);
   Recipe recipe;
   recipe_from_json(report.at("recipe"), report_file, recipe);
   analyze.soc = request.soc.empty() ? recipe.soc : request.soc;
   const graph::Graph model = formats::read_onnx(analyze.model);
-  const CheckScene scene = {request, result.thresholds, std::move(report), std::move(recipe),
-                            model,   analyze.model,     analyze.soc,       analyze_model(analyze)};
+  const Analysis analysis = analyze_model(analyze);
+  const CheckScene scene = {request, result.thresholds, report,      recipe,
+                            model,   analyze.model,     analyze.soc, analysis};
   result.items = all_items(scene, progress);
   return result;
 }
