@@ -19,6 +19,7 @@
 #include "pipeline/analyze_model.h"
 #include "pipeline/checklist/checklist.h"
 #include "pipeline/evaluation_task.h"
+#include "pipeline/htp_model.h"
 #include "pipeline/make_report.h"
 #include "pipeline/method_gains.h"
 #include "pipeline/qat_job.h"
@@ -74,10 +75,9 @@ QuantizeResult make_result(const Recipe& recipe, const QuantizeOptions& options,
 /// What the latency model says of the quantized model.
 Analysis predict_performance(const Recipe& recipe, const QuantizedModel& model,
                              const target::Target& target, report::QuantizeReport& report) {
-  AnalyzeRequest request;
-  request.soc = target.soc.name;
-  const AnalysisGraph input = analysis_graph(model.quantized, request, target);
-  Analysis analysis = analyze_graph(input.graph, target, {});
+  graph::Graph graph = model.quantized;
+  if (!fix_known_batch(graph)) graph = analysis_graph(std::move(graph), {}, target).graph;
+  Analysis analysis = analyze_graph(graph, target, {});
   const perf::Prediction& prediction = analysis.prediction;
   report.performance = {.time_us = prediction.time_us.value,
                         .lower_us = prediction.time_us.lower,
