@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string file_of(const std::string& folder, const char* name) {
+std::string file_of(const std::string& folder, const std::string& name) {
   const fs::path path = fs::path(folder) / name;
   std::error_code ignored;
   if (!fs::is_regular_file(path, ignored)) {
@@ -152,11 +152,11 @@ CheckResult check_output(const CheckRequest& request, ProgressSink& progress) {
   result.folder = request.folder;
   if (!request.thresholds.empty()) result.thresholds = read_thresholds(request.thresholds);
   const std::string report_file = file_of(request.folder, "report.json");
-  AnalyzeRequest analyze;
-  analyze.model = file_of(request.folder, "model.onnx");
   const Json report = report_of(report_file);
   Recipe recipe;
   recipe_from_json(report.at("recipe"), report_file, recipe);
+  AnalyzeRequest analyze;
+  analyze.model = file_of(request.folder, recipe.prefix + ".onnx");
   analyze.soc = request.soc.empty() ? recipe.soc : request.soc;
   const graph::Graph model = formats::read_onnx(analyze.model);
   const Analysis analysis = analyze_model(analyze);
