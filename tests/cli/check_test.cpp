@@ -48,10 +48,6 @@ class CheckCommand : public ProgramTest {
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   }
-  void must_run(const Arguments& arguments) const {
-    const RunResult result = run(arguments);
-    ASSERT_EQ(result.status, 0) << result.err;
-  }
   /// `check` of a folder, with everything measured that can be without a device.
   [[nodiscard]] Json check(const std::string& folder, int status, Arguments more = {}) const {
     Arguments arguments = {"check", folder, "--json", "check.json", "--thresholds", "loose.json"};

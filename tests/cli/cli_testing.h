@@ -64,6 +64,12 @@ class ProgramTest : public testing::Test {
     return result;
   }
 
+  /// Runs `hexquant ARGUMENTS`, which is to end with status 0.
+  void must_run(const std::vector<std::string>& arguments) const {
+    const RunResult result = run(arguments);
+    ASSERT_EQ(result.status, 0) << result.err;
+  }
+
   [[nodiscard]] static std::string model(const std::string& name) {
     return std::string(HEXQUANT_SOURCE_DIR) + "/tests/data/models/" + name;
   }

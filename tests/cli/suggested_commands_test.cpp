@@ -21,10 +21,6 @@ class SuggestedCommands : public ProgramTest {
  protected:
   using Arguments = std::vector<std::string>;
 
-  void must_run(const Arguments& arguments) const {
-    const RunResult result = run(arguments);
-    ASSERT_EQ(result.status, 0) << result.err;
-  }
   [[nodiscard]] Arguments quantized(const std::string& folder, const Arguments& more) const {
     Arguments arguments = {
         "quantize",     example("model.onnx"),      "--data", example("calibration_images.npy"),
