@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -28,10 +27,10 @@
 #include "core/file_io.h"
 #include "core/format.h"
 #include "core/parallel.h"
-#include "core/stopwatch.h"
 #include "data/dataset.h"
 #include "formats/onnx/onnx_io.h"
 #include "hexquant/error.h"
+#include "least_cost.h"
 #include "passes/prepare.h"
 #include "pipeline/quantize_pipeline.h"
 #include "plan/plan.h"
@@ -52,25 +51,6 @@ struct Arguments {
   std::string csv;
 };
 
-struct Cost {
-  double cpu_seconds = 1e30;
-  double wall_seconds = 1e30;
-};
-
-/// Least cost of some repetitions.
-Cost measure(int repetitions, const std::function<void()>& work) {
-  Cost best;
-  for (int i = 0; i < repetitions; ++i) {
-    const Stopwatch watch;
-    const std::clock_t start = std::clock();
-    work();
-    const double cpu = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-    best.cpu_seconds = std::min(best.cpu_seconds, cpu);
-    best.wall_seconds = std::min(best.wall_seconds, watch.total_seconds());
-  }
-  return best;
-}
-
 /// Collects lines for the terminal and for the CSV file.
 class Results {
  public:
@@ -82,7 +62,7 @@ class Results {
     std::printf("%-44s %6.3f ms/tensor\n", name.c_str(), ms);
     csv_ += format("{},{:.4f},ms_per_tensor,\n", name, ms);
   }
-  void pass(const std::string& name, const Cost& cost) {
+  void pass(const std::string& name, const LeastCost& cost) {
     if (!(bare_cpu_seconds_ > 0.0)) bare_cpu_seconds_ = cost.cpu_seconds;
     const double ratio = cost.cpu_seconds / bare_cpu_seconds_;
     std::printf("%-44s %6.2f s CPU  %6.2f s wall  %5.2f x bare (CPU)\n", name.c_str(),
@@ -146,7 +126,7 @@ void measure_observers(Results& results) {
   for (const auto kind : {ObserverKind::kMinMax, ObserverKind::kPercentile, ObserverKind::kMse,
                           ObserverKind::kEntropy, ObserverKind::kSqnr}) {
     for (const int bits : {4, 8, 16}) {
-      const Cost cost = measure(20, [&] {
+      const LeastCost cost = measure(20, [&] {
         (void)choose_range(statistics, {kind, 99.99}, bits, false);
       });
       results.observer(format("{}, {} bits", observer_name(kind), bits), cost.cpu_seconds * 1e3);

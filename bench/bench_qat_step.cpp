@@ -12,7 +12,6 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <string>
 #include <vector>
 
@@ -22,6 +21,7 @@
 #include "core/stopwatch.h"
 #include "data/dataset.h"
 #include "hexquant/error.h"
+#include "least_cost.h"
 #include "pipeline/quantize_options.h"
 #include "pipeline/quantize_pipeline.h"
 #include "qat/torch_tensor.h"
@@ -101,11 +101,6 @@ torch::Tensor check_outputs(const qat::TrainableNetwork& network, const graph::G
   return outputs;
 }
 
-struct Times {
-  double cpu_seconds = 1e30;
-  double wall_seconds = 1e30;
-};
-
 /// One training step.
 class Step {
  public:
@@ -122,15 +117,6 @@ class Step {
     torch::mse_loss(output, target_).backward();
     optimizer_.step();
     if (mode_ == qat::Mode::kQuantized) network_.project_ranges();
-  }
-
-  void time(Times& best) {
-    Stopwatch watch;
-    const std::clock_t begin = std::clock();
-    run();
-    best.cpu_seconds = std::min(best.cpu_seconds, static_cast<double>(std::clock() - begin) /
-                                                      static_cast<double>(CLOCKS_PER_SEC));
-    best.wall_seconds = std::min(best.wall_seconds, watch.total_seconds());
   }
 
  private:
@@ -168,11 +154,11 @@ int run(const Arguments& arguments) {
   const std::int64_t float_bytes = peak_memory_bytes();
   quantized.run();
   const std::int64_t quantized_bytes = peak_memory_bytes();
-  Times float_times;
-  Times quantized_times;
+  LeastCost float_times;
+  LeastCost quantized_times;
   for (int round = 0; round < arguments.rounds; ++round) {
-    exact.time(float_times);
-    quantized.time(quantized_times);
+    float_times.time([&] { exact.run(); });
+    quantized_times.time([&] { quantized.run(); });
   }
   const std::string text = format(
       "model,batch,threads,float_cpu_ms,quantized_cpu_ms,cpu_ratio,float_wall_ms,"

@@ -16,7 +16,6 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <functional>
 #include <random>
 #include <string>
@@ -24,8 +23,8 @@
 
 #include "core/file_io.h"
 #include "core/format.h"
-#include "core/stopwatch.h"
 #include "hexquant/error.h"
+#include "least_cost.h"
 #include "linalg/gram.h"
 #include "weights/round_layer.h"
 
@@ -164,32 +163,13 @@ void check_result(const Case& layer, const LayerProblem& problem, const GridSpec
                      rounded.error_clip, rounded.error_gptq, rounded.error, expected));
 }
 
-struct Cost {
-  double cpu_seconds = 1e30;
-  double wall_seconds = 1e30;
-};
-
-/// Least cost of some repetitions.
-Cost measure(int repetitions, const std::function<void()>& work) {
-  Cost best;
-  for (int i = 0; i < repetitions; ++i) {
-    const Stopwatch watch;
-    const std::clock_t start = std::clock();
-    work();
-    const double cpu = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-    best.cpu_seconds = std::min(best.cpu_seconds, cpu);
-    best.wall_seconds = std::min(best.wall_seconds, watch.total_seconds());
-  }
-  return best;
-}
-
 /// Floating-point operations a second of a product of this size.
 double product_rate(std::int64_t rows, std::int64_t columns) {
   std::vector<float> a(static_cast<std::size_t>(rows * columns), 0.5F);
   std::vector<float> gram(static_cast<std::size_t>(columns * columns));
   const double flops = static_cast<double>(rows * columns) * static_cast<double>(columns);
   const int repetitions = flops < 1e9 ? 20 : 3;
-  const Cost cost =
+  const LeastCost cost =
       measure(repetitions, [&] { linalg::add_gram(a.data(), rows, columns, gram.data()); });
   return flops / cost.cpu_seconds;
 }
@@ -221,7 +201,7 @@ void measure_case(const Case& layer, int threads, std::string& csv) {
   const double rate = product_rate(std::max<std::int64_t>(layer.rows, 64), layer.columns);
   const double bound = bound_seconds(layer, rate);
   const bool large = layer.rows * layer.columns > 1000000;
-  const Cost cost =
+  const LeastCost cost =
       measure(large ? 2 : 5, [&] { (void)weights::round_layer(problem, grid, options); });
   const auto part = [&](double error) { return error / rounded.error_min_max; };
   const std::string name = describe(layer);

@@ -59,7 +59,7 @@ struct ModelScore {
 struct CandidateScore {
   ModelScore score;
   /// How much worse than the reference: reference - candidate, the other way round where lower is
-  /// better; 1 - cosine for cosine; NaN for sqnr.
+  /// better; 1 - cosine for cosine; noise / signal for sqnr.
   double loss = 0.0;
   /// 95 % interval of candidate - reference (top1, top5).
   std::optional<Interval> difference_interval;

@@ -1,6 +1,7 @@
 #include "evaluate/scoring.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "core/format.h"
@@ -108,7 +109,8 @@ void set_loss(const Task& task, const ModelScore& reference, CandidateScore& res
   std::map<std::string, double>& metrics = result.score.metrics;
   if (task.metric.kind == MetricKind::kSqnr) {
     metrics["value"] = metrics["sqnr"] = result.outputs.sqnr_db();
-    result.loss = kNan;
+    // 0 for equal outputs; all that is asked of an SQNR is asked of its noise.
+    result.loss = std::pow(10.0, -result.outputs.sqnr_db() / 10.0);
   } else if (task.metric.kind == MetricKind::kCosine) {
     metrics["value"] = metrics["cosine"] = result.outputs.cosine();
     result.loss = 1.0 - result.outputs.cosine();

@@ -64,7 +64,7 @@ class Adviser {
     add({.id = "float-borders",
          .reason = "inputs and outputs are re-laid or converted at the border of the graph",
          .fix = "take uint8 inputs with the channels last, as a camera gives them",
-         .command = "optimize --nhwc-input --uint8-input"},
+         .remedy = Remedy::kConvertedBorders},
         predict(changed, soc_, options_).time_us.value, {});
   }
 
@@ -76,8 +76,8 @@ class Adviser {
     const int bits = narrowest_width();
     add({.id = "float-operations",
          .reason = format("{} operations run in float16", where.size()),
-         .fix = "quantize their inputs and outputs",
-         .command = "compile --dry-run (says why each one runs in float)",
+         .fix = "quantize their inputs and outputs; the placement says why each one runs in float",
+         .remedy = Remedy::kPlacement,
          .keeps_numbers = false},
         after(where, [bits](Workload& work, std::size_t i) { make_integer(work, i, bits); }),
         where);
@@ -93,7 +93,7 @@ class Adviser {
          .reason =
              format("{} operations run on the CPU, with a transfer on either side", where.size()),
          .fix = "replace them by operations that the NPU has",
-         .command = "optimize"},
+         .remedy = Remedy::kOptimize},
         after(where, [bits](Workload& work, std::size_t i) { make_integer(work, i, bits); }),
         where);
   }
@@ -120,7 +120,7 @@ class Adviser {
     add({.id = "weights-in-4-bits",
          .reason = "these layers read their weights from DDR once an inference",
          .fix = "store their weights in 4 bits",
-         .command = "quantize --weight-bits 4 --algorithms adaptive-rounding",
+         .remedy = Remedy::kNarrowWeights,
          .keeps_numbers = false},
         after(where, [](Workload& work, std::size_t i) { set_weight_bits(work, i, 4); }), where);
   }
@@ -136,7 +136,7 @@ class Adviser {
     add({.id = "activations-in-8-bits",
          .reason = format("{} operations compute with 16-bit activations", where.size()),
          .fix = "keep 16 bits only where accuracy needs them",
-         .command = "mixed-precision",
+         .remedy = Remedy::kMixedPrecision,
          .keeps_numbers = false},
         predict(changed, soc_, options_).time_us.value, where);
   }
@@ -150,7 +150,7 @@ class Adviser {
          .reason =
              format("planned with {} MB of VTCM; {} has {}", options_.vtcm_mb, soc_.name, largest),
          .fix = "give the graph all of it",
-         .command = format("compile --vtcm-mb {}", largest)},
+         .remedy = Remedy::kLargerVtcm},
         predict(work_, soc_, more).time_us.value, {});
   }
 
@@ -162,7 +162,7 @@ class Adviser {
     add({.id = "division",
          .reason = "division is the slowest element-wise operation of the vector units",
          .fix = "multiply by the reciprocal",
-         .command = "optimize"},
+         .remedy = Remedy::kOptimize},
         after(where, [](Workload& work,
                         std::size_t i) { work.operations[i].kind = WorkKind::kElementwise; }),
         where);
@@ -176,7 +176,7 @@ class Adviser {
     add({.id = "transposes",
          .reason = format("{} Transpose nodes only re-lay values", where.size()),
          .fix = "cancel pairs of them, or use the layout that the next operation wants",
-         .command = "optimize"},
+         .remedy = Remedy::kOptimize},
         after(where, [](Workload& work, std::size_t i) { make_free(work, i); }), where);
   }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -10,15 +11,26 @@
 
 namespace hexquant::perf {
 
+/// Which command of the program makes a change.
+enum class Remedy : std::uint8_t {
+  kOptimize,
+  kConvertedBorders,  ///< optimize, by the inputs and outputs
+  kPlacement,         ///< compile --dry-run: says why each operation runs where it does
+  kNarrowWeights,     ///< quantize
+  kMixedPrecision,
+  kLargerVtcm  ///< compile
+};
+
 /// A change that the latency model says pays.
 struct Advice {
   std::string id = {};                  ///< "float-borders", "weights-in-4-bits" ...
   std::vector<std::string> nodes = {};  ///< where it applies; empty = the whole model
   std::string reason = {};              ///< what costs time now
   std::string fix = {};                 ///< what to do
-  std::string command = {};             ///< options of the program that do it; "" = none does
-  double saves_us = 0.0;                ///< predicted: time now less time after
-  bool keeps_numbers = true;            ///< false: accuracy must be looked at again
+  Remedy remedy = Remedy::kOptimize;
+  std::string command = {};   ///< pipeline::advise_model fills it in: needs names of files
+  double saves_us = 0.0;      ///< predicted: time now less time after
+  bool keeps_numbers = true;  ///< false: accuracy must be looked at again
 };
 
 /// Asks the latency model about every change that fits the workload; largest saving first. Savings

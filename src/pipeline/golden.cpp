@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 class GoldenWriter {
  public:
   GoldenWriter(const fs::path& output, const Recipe& recipe)
-      : graph_(formats::read_onnx(output / "model.onnx")),
+      : graph_(formats::read_onnx(output / (recipe.prefix + ".onnx"))),
         session_(graph_, evaluate::session_options(graph_)),
         folder_(output / "golden"),
         staged_(folder_) {

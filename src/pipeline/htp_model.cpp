@@ -10,6 +10,7 @@
 #include "hexquant/error.h"
 #include "passes/fix_input_shapes.h"
 #include "runtime/htp/htp_session.h"
+#include "target/node_unit.h"
 #include "target/target.h"
 
 namespace hexquant::pipeline {
@@ -79,6 +80,36 @@ void fix_dimensions(graph::Graph& graph, const std::map<std::string, Shape>& sha
     all[name] = with_batch_one(name, *type, batch);
   }
   passes::fix_input_shapes(graph, all);
+}
+
+bool fix_known_batch(graph::Graph& graph) {
+  const std::set<std::string> batch = batch_symbols(graph);
+  std::map<std::string, graph::ValueType> fixed;
+  const auto fix = [&](const std::string& value) {
+    const graph::ValueType* known = graph.find_type(value);
+    if (known == nullptr || !known->shape) return false;
+    graph::ValueType type = *known;
+    for (graph::Dim& dim : *type.shape) {
+      if (!dim.is_fixed() && batch.contains(dim.symbol)) dim = {1, ""};
+    }
+    if (!type.fixed_shape()) return false;
+    fixed[value] = std::move(type);
+    return true;
+  };
+  for (const std::string& input : graph.inputs()) {
+    if (!fix(input)) return false;
+  }
+  for (const graph::Node& node : graph.nodes()) {
+    for (const std::string& output : node.outputs()) {
+      // Parts of pairs have the shape of what they are made from.
+      if (output.empty() || (target::is_pair_part(node) && graph.find_type(output) == nullptr)) {
+        continue;
+      }
+      if (!fix(output)) return false;
+    }
+  }
+  for (auto& [value, type] : fixed) graph.set_type(value, std::move(type));
+  return true;
 }
 
 std::map<std::string, Shape> shapes_of(const runtime::Feeds& sample) {

@@ -36,6 +36,13 @@ struct HtpRequest {
 /// @throws Error(kInvalidArgument) naming the input and the option when another dimension is free
 void fix_dimensions(graph::Graph& graph, const std::map<std::string, Shape>& shapes);
 
+/// Batch 1 in the types of all values, for graphs whose types are certain (of passes::prepare):
+/// what fix_dimensions and another inference would give, at no cost.
+/// @return false, with the graph as it was, when that does not fix every shape: another dimension
+/// is
+///         free, or a value that is no part of a Q/DQ pair has no type
+[[nodiscard]] bool fix_known_batch(graph::Graph& graph);
+
 /// Shapes of one sample's tensors, for fix_dimensions.
 [[nodiscard]] std::map<std::string, Shape> shapes_of(const runtime::Feeds& sample);
 

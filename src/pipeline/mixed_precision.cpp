@@ -153,9 +153,7 @@ class Chooser {
                                   {{"mixed", &quantized, {}}}, task_.task, threads_, progress_);
     const evaluate::CandidateScore& score = scores.candidates.front();
     const double sqnr_db = score.outputs.sqnr_db();
-    const bool has_loss = task_.task.metric.kind != evaluate::MetricKind::kSqnr;
-    const Evaluated evaluated = {score.score.value(),
-                                 has_loss ? score.loss : std::pow(10.0, -sqnr_db / 10.0), sqnr_db};
+    const Evaluated evaluated = {score.score.value(), score.loss, sqnr_db};
     const double reference = scores.reference.value();
     result_.reference = std::isfinite(reference) ? reference : 0.0;
     Json line = evaluated_json(evaluated);

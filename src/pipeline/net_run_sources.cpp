@@ -5,6 +5,7 @@
 
 #include "core/format.h"
 #include "hexquant/error.h"
+#include "pipeline/quantized_start.h"
 
 namespace hexquant::pipeline {
 namespace {
@@ -38,6 +39,15 @@ std::vector<std::string> model_names(const fs::path& library) {
   throw Error(ErrorCode::kInvalidArgument,
               format("{} '{}': no ONNX model to run in its place (looked for {}): give MODEL.onnx",
                      option, given, join(names, ", ")));
+}
+
+/// The quantized model of a folder of ours, by the recipe's prefix; ./model.onnx in any other.
+fs::path model_of_folder(const std::string& given) {
+  const std::string name = is_file(fs::path(given) / "recipe.json")
+                               ? folder_recipe(given).prefix + ".onnx"
+                               : std::string(kDefaultModel);
+  if (!is_file(fs::path(given) / name)) fail_model("MODEL", given, {fs::path(given) / name});
+  return fs::path(given) / name;
 }
 
 fs::path model_of_library(const std::string& given) {
@@ -99,8 +109,7 @@ class Finder {
       place_.model = kDefaultModel;
       map("MODEL", "", place_.model.string(), "no model was named");
     } else if (fs::is_directory(given, ignored)) {
-      place_.model = fs::path(given) / kDefaultModel;
-      if (!is_file(place_.model)) fail_model("MODEL", given, {place_.model});
+      place_.model = model_of_folder(given);
     } else if (fs::path(given).extension() == ".so") {
       place_.model = model_of_library(given);
       map("--model", given, place_.model.string(), "a QNN model library runs on a device only");

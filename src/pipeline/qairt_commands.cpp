@@ -4,18 +4,10 @@
 #include <utility>
 
 #include "core/format.h"
+#include "core/shell_word.h"
 
 namespace hexquant::pipeline {
 namespace {
-
-/// A word as a shell takes it.
-std::string quoted(const std::string& word) {
-  const char* plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%";
-  if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) return word;
-  std::string text = "'";
-  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
-}
 
 class Command {
  public:
@@ -23,7 +15,7 @@ class Command {
 
   void add(const std::string& option, const std::vector<std::string>& values = {}) {
     text_ += " \\\n    " + option;
-    for (const std::string& value : values) text_ += " " + quoted(value);
+    for (const std::string& value : values) text_ += " " + shell_word(value);
   }
   /// Every occurrence of `from` under its new name.
   void copy(const ConvertArguments& arguments, const char* from, const char* to) {

@@ -14,11 +14,12 @@
 #include "hexquant/error.h"
 #include "hexquant/version.h"
 #include "mixed_precision/sensitivity_table.h"
-#include "perf/advice.h"
+#include "pipeline/advise_model.h"
 #include "pipeline/analyze_json.h"
 #include "pipeline/analyze_model.h"
 #include "pipeline/checklist/checklist.h"
 #include "pipeline/evaluation_task.h"
+#include "pipeline/htp_model.h"
 #include "pipeline/make_report.h"
 #include "pipeline/method_gains.h"
 #include "pipeline/qat_job.h"
@@ -72,21 +73,22 @@ QuantizeResult make_result(const Recipe& recipe, const QuantizeOptions& options,
 }
 
 /// What the latency model says of the quantized model.
-Analysis predict_performance(const QuantizedModel& model, const target::Target& target,
-                             report::QuantizeReport& report) {
-  AnalyzeRequest request;
-  request.soc = target.soc.name;
-  const AnalysisGraph input = analysis_graph(model.quantized, request, target);
-  Analysis analysis = analyze_graph(input.graph, target, {});
+Analysis predict_performance(const Recipe& recipe, const QuantizedModel& model,
+                             const target::Target& target, report::QuantizeReport& report) {
+  graph::Graph graph = model.quantized;
+  if (!fix_known_batch(graph)) graph = analysis_graph(std::move(graph), {}, target).graph;
+  Analysis analysis = analyze_graph(graph, target, {});
   const perf::Prediction& prediction = analysis.prediction;
   report.performance = {.time_us = prediction.time_us.value,
                         .lower_us = prediction.time_us.lower,
                         .upper_us = prediction.time_us.upper,
                         .ddr_bytes = prediction.ddr_bytes,
                         .median_error = analysis.error.median_error};
+  const std::filesystem::path output = recipe.output;
+  const AdvisedModel advised = {(output / (recipe.prefix + ".onnx")).string(),
+                                (output / "recipe.json").string(), true};
   report.analysis = to_json(analysis);
-  report.analysis["findings"] =
-      findings_json(analysis, perf::advise(analysis.workload, analysis.soc, {}));
+  report.analysis["findings"] = findings_json(analysis, advise_model(analysis, {}, advised));
   return analysis;
 }
 
@@ -132,7 +134,7 @@ QuantizeJob run_quantize_job(const Recipe& recipe, const std::filesystem::path& 
   job.report.training = training_section(recipe, model);
   job.report.threads = threads;
   job.report.peak_rss_bytes = peak_memory_bytes();
-  const Analysis analysis = predict_performance(model, target, job.report);
+  const Analysis analysis = predict_performance(recipe, model, target, job.report);
   job.report.checklist = to_json(check_at_hand(report::report_json(job.report, Json::object()),
                                                recipe, model.quantized, analysis, progress));
   job.result = make_result(recipe, options, model, verification, watch.total_seconds());

@@ -306,8 +306,7 @@ class Analysis {
     mixed_precision::Effect effect;
     effect.metric = score.score.value();
     effect.sqnr_db = score.outputs.sqnr_db();
-    effect.loss =
-        task_.task.metric.kind == evaluate::MetricKind::kSqnr ? effect.noise_ratio() : score.loss;
+    effect.loss = score.loss;
     effect.kl = score.kl;
     effect.cosine = score.outputs.cosine();
     effect.agreement = score.agreement;

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "cli/cli_testing.h"
 #include "support/json_schema.h"
 
@@ -55,6 +57,18 @@ TEST_F(AutoCommand, StopsAtTheFirstRungThatIsGoodEnough) {
   EXPECT_FALSE(rungs[1]["ran"].get<bool>());
   EXPECT_TRUE(std::filesystem::exists(path("out/model.onnx")));
   EXPECT_THAT(read_file(path("out/report.html")), HasSubstr("ladderSection"));
+}
+
+/// Without labels the noise is what counts: 1 point of it is an SQNR of 20 dB.
+TEST_F(AutoCommand, MeetsATargetWithoutLabels) {
+  const RunResult met = climb({"--max-loss", "0.1"});
+  ASSERT_EQ(met.status, 0) << met.out << met.err;
+  const Json rungs = report()["rungs"];
+  EXPECT_TRUE(rungs[0]["chosen"].get<bool>());
+  EXPECT_GT(rungs[0]["loss"].get<double>(), 0.0);
+  EXPECT_NEAR(rungs[0]["loss"].get<double>(),
+              std::pow(10.0, -rungs[0]["value"].get<double>() / 10.0), 1e-6);
+  EXPECT_FALSE(rungs[1]["ran"].get<bool>());
 }
 
 TEST_F(AutoCommand, ClimbsUntilTheTargetIsMetAndSaysWhy) {

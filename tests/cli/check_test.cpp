@@ -48,10 +48,6 @@ class CheckCommand : public ProgramTest {
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   }
-  void must_run(const Arguments& arguments) const {
-    const RunResult result = run(arguments);
-    ASSERT_EQ(result.status, 0) << result.err;
-  }
   /// `check` of a folder, with everything measured that can be without a device.
   [[nodiscard]] Json check(const std::string& folder, int status, Arguments more = {}) const {
     Arguments arguments = {"check", folder, "--json", "check.json", "--thresholds", "loose.json"};
@@ -292,12 +288,109 @@ TEST_F(CheckCommand, FindsAnUnstableModel) {
   EXPECT_THAT(ids(json, "fail"), ElementsAre("deployment.stability"));
 }
 
-/// The data of OUT's page.
-Json page_of(const std::string& file) {
-  const std::string html = read_file(file);
-  const std::string open = "id=\"data\">";
-  const auto begin = html.find(open) + open.size();
-  return Json::parse(html.substr(begin, html.find('<', begin) - begin));
+/// What `net-run` measured, here or elsewhere, takes the place of runs by `check`.
+class CheckOfRecordedRuns : public CheckCommand {
+ protected:
+  void SetUp() override {
+    CheckCommand::SetUp();
+    must_run({"net-run", "out", "--num_inferences", "1000", "--no_output", "--json", "runs.json"});
+    // As a quiet machine would measure it.
+    change([](Json& runs) {
+      runs["latency"]["drift"] = 0.01;
+      runs["stability"]["memory_growth_bytes"] = 4096;
+      runs["peak_memory_bytes"] = 90'000'000;
+    });
+    sound_ = read_json(path("runs.json"));
+  }
+  void change(const std::function<void(Json&)>& edit) const {
+    Json runs = sound_.is_null() ? read_json(path("runs.json")) : sound_;
+    edit(runs);
+    write_file(path("runs.json"), to_text(runs));
+  }
+  /// `check`, by the article's thresholds.
+  [[nodiscard]] Json check_runs(int status, const Arguments& more = {}) const {
+    write_file(path("loose.json"), "{}");
+    Arguments arguments = {"--runs", "runs.json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return check("out", status, arguments);
+  }
+
+  Json sound_;
+};
+
+TEST_F(CheckOfRecordedRuns, PassesWhatIsSound) {
+  const Json json = check_runs(0, {"--device-memory-mb", "160"});
+  EXPECT_THAT(ids(json, "fail"), IsEmpty());
+  EXPECT_EQ(item(json, "deployment.stability")["figure"], "1000 runs, 0 with other bytes");
+  EXPECT_EQ(item(json, "deployment.leak")["figure"], "0.00 MB over the last nine tenths");
+  EXPECT_EQ(item(json, "deployment.memory")["figure"], "90.0 MB, 56.2 % of 160 MB");
+  EXPECT_EQ(item(json, "deployment.steady")["figure"], "+1.0 %");
+  EXPECT_EQ(item(json, "deployment.steady")["reason"], "by runs.json: out/model.onnx on cpu");
+}
+
+TEST_F(CheckOfRecordedRuns, FindsExactlyTheDefect) {
+  const auto expect = [&](const std::string& id, const std::function<void(Json&)>& edit,
+                          const Arguments& more = {}) {
+    change(edit);
+    const Json json = check_runs(1, more);
+    EXPECT_THAT(ids(json, "fail"), ElementsAre(id));
+    return item(json, id);
+  };
+  // 1000 runs that each keep 2 kB.
+  const Json leak = expect(
+      "deployment.leak", [](Json& runs) { runs["stability"]["memory_growth_bytes"] = 900 * 2048; });
+  EXPECT_EQ(leak["figure"], "1.84 MB over the last nine tenths");
+  EXPECT_EQ(leak["fix"],
+            "hexquant net-run out/model.onnx --device cpu --num_inferences 1000 --json runs.json");
+  // The clock goes down by a tenth once the chip is warm.
+  const Json drift =
+      expect("deployment.steady", [](Json& runs) { runs["latency"]["drift"] = 1.0 / 9.0; });
+  EXPECT_EQ(drift["figure"], "+11.1 %");
+  const Json differs =
+      expect("deployment.stability", [](Json& runs) { runs["stability"]["differing"] = 1; });
+  EXPECT_EQ(differs["figure"], "1000 runs, 1 with other bytes");
+  expect("deployment.memory", [](Json&) {}, {"--device-memory-mb", "149"});
+}
+
+TEST_F(CheckOfRecordedRuns, KnowsWhatItDoesNotShow) {
+  change([](Json& runs) {
+    runs["latency"]["count"] = 19;
+    runs["latency"]["first_tenth_us"] = 0.0;
+  });
+  const Json few = check_runs(0);
+  for (const char* id : {"deployment.stability", "deployment.leak", "deployment.steady"}) {
+    EXPECT_EQ(item(few, id)["status"], "not measured") << id;
+  }
+  EXPECT_EQ(item(few, "deployment.leak")["reason"],
+            "only 19 runs, by runs.json: out/model.onnx on cpu");
+  // Of the simulator fewer are demanded.
+  change([](Json& runs) {
+    runs["latency"]["count"] = 100;
+    runs["device"] = "htp";
+    runs["soc"] = "SM8650";
+  });
+  EXPECT_EQ(item(check_runs(0), "deployment.stability")["status"], "pass");
+}
+
+TEST_F(CheckOfRecordedRuns, RefusesWhatHasNoMeaning) {
+  const auto refuse = [&](const std::function<void(Json&)>& edit, const std::string& expected) {
+    change(edit);
+    expect_refused_line(run({"check", "out", "--runs", "runs.json"}), expected);
+  };
+  refuse([](Json& runs) { runs["schema"] = "hexquant-profile-1"; },
+         "runs.json: schema: expected \"hexquant-net-run-1\"");
+  refuse([](Json& runs) { runs["stability"]["differing"] = 1001; },
+         "runs.json: stability.differing: expected");
+  refuse([](Json& runs) { runs["latency"].erase("drift"); }, "runs.json: latency");
+  refuse(
+      [](Json& runs) {
+        runs["device"] = "htp";
+        runs["soc"] = "SM8550";
+      },
+      "runs.json: soc: expected runs on SM8650, which is checked, got \"SM8550\"");
+  expect_refused_line(run({"check", "out", "--runs", "runs.json", "--device", "cpu"}),
+                      "--device excludes --runs");
+  expect_refused_line(run({"check", "out", "--runs", "none.json"}), "none.json");
 }
 
 TEST_F(CheckCommand, RenewsTheChecklistOfThePage) {

@@ -30,6 +30,14 @@ inline std::string quoted(const std::string& argument) {
   return text + "'";
 }
 
+/// The data of a page that the program wrote.
+inline Json page_of(const std::string& file) {
+  const std::string html = read_file(file);
+  const std::string open = "id=\"data\">";
+  const auto begin = html.find(open) + open.size();
+  return Json::parse(html.substr(begin, html.find('<', begin) - begin));
+}
+
 class ProgramTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -54,6 +62,12 @@ class ProgramTest : public testing::Test {
     std::filesystem::remove(folder_ / ".stdout");
     std::filesystem::remove(folder_ / ".stderr");
     return result;
+  }
+
+  /// Runs `hexquant ARGUMENTS`, which is to end with status 0.
+  void must_run(const std::vector<std::string>& arguments) const {
+    const RunResult result = run(arguments);
+    ASSERT_EQ(result.status, 0) << result.err;
   }
 
   [[nodiscard]] static std::string model(const std::string& name) {

@@ -107,5 +107,23 @@ TEST_F(GoldenRoundTrip, RefusesWhatCannotBeScored) {
   EXPECT_THAT(outputs("out/golden/output").err, HasSubstr("3 samples need Result_0 to Result_2"));
 }
 
+/// What `qat --prefix` called NAME.onnx is found by whatever takes the folder.
+TEST_F(GoldenRoundTrip, FollowsThePrefixOfTheRecipe) {
+  Json recipe = read_json(path("out/recipe.json"));
+  recipe["prefix"] = "digits";
+  write_file(path("named.json"), to_text(recipe));
+  const RunResult quantized =
+      run({"quantize", "--recipe", "named.json", "--golden", "2", "-o", "named"});
+  ASSERT_EQ(quantized.status, 0) << quantized.err;
+  EXPECT_TRUE(fs::exists(path("named/digits.onnx")));
+  EXPECT_EQ(files_of(path("named/golden/reference")).size(), 2U);
+  const RunResult run_folder = run({"net-run", "named", "--no_output"});
+  EXPECT_EQ(run_folder.status, 0) << run_folder.err;
+  EXPECT_THAT(run_folder.out, HasSubstr("named/digits.onnx"));
+  const RunResult checked = run({"check", "named", "--no-run"});
+  EXPECT_EQ(checked.status, 1) << checked.err;  // 16 samples are too few
+  EXPECT_THAT(checked.out, HasSubstr("hexquant optimize named/digits.onnx"));
+}
+
 }  // namespace
 }  // namespace hexquant::cli

@@ -108,6 +108,29 @@ TEST_F(NetRunCommand, ArticleRecommendedConfigurations) {
   EXPECT_THAT(batch.out, HasSubstr("10000 in "));
 }
 
+/// What a device would be told is taken and said to mean nothing; what would change the results
+/// is refused.
+TEST_F(NetRunCommand, KnowsTheOptionsForADevice) {
+  write_model();
+  const Json result = json({"model.onnx", "--no_output", "--config_file", "htp.json",
+                            "--synchronous", "--timeout", "1000", "--platform_options", "a:b",
+                            "--model_prefix", "Qnn", "--max_input_cache_tensor_sets", "3",
+                            "--max_input_cache_size_mb", "4", "--profiling_option", "optrace"});
+  ASSERT_EQ(result["mappings"].size(), 8U);
+  EXPECT_EQ(result["mappings"][0]["option"], "--config_file");
+  EXPECT_EQ(result["mappings"][0]["given"], "htp.json");
+  EXPECT_EQ(result["mappings"][0]["used"], "nothing");
+  const auto refuse = [&](const std::string& option, const std::string& reason) {
+    expect_refused(run({"net-run", "model.onnx", option, "x"}),
+                   option + " 'x': not possible here: " + reason);
+  };
+  refuse("--op_packages", "packages of operations");
+  refuse("--save_context", "'hexquant compile MODEL -o FILE.bin'");
+  refuse("--set_output_tensors", "--debug");
+  refuse("--native_input_tensor_names", "--use_native_input_files");
+  EXPECT_FALSE(fs::exists(path("output")));
+}
+
 TEST_F(NetRunCommand, WritesWhatTheModelComputes) {
   write_model();
   write_inputs();

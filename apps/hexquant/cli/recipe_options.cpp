@@ -203,10 +203,11 @@ bool RecipeOptions::given(const char* option) const {
   return command_->count(option) > 0;
 }
 
-Recipe RecipeOptions::resolve(const std::string& file) const {
-  Recipe recipe;
-  const std::string& path = recipe_path_.empty() ? file : recipe_path_;
-  if (!path.empty()) pipeline::recipe_from_json(read_json(path), path, recipe);
+Recipe RecipeOptions::resolve(Recipe recipe) const {
+  if (!recipe_path_.empty()) {
+    recipe = {};
+    pipeline::recipe_from_json(read_json(recipe_path_), recipe_path_, recipe);
+  }
   overlay(recipe);
   overlay_evaluation(recipe.evaluation);
   return recipe;

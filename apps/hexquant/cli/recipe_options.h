@@ -21,9 +21,9 @@ class RecipeOptions {
   void add_to(CLI::App& command, Widths widths = Widths::kDevice);
 
   /// The recipe file (if any) overlaid with the options that were given.
-  /// @param file  recipe to begin with where no --recipe is given; may be empty
+  /// @param recipe  what they are laid over where no --recipe is given
   /// @throws Error(kInvalidArgument) naming the option, Error(kInvalidData) for the recipe file
-  [[nodiscard]] Recipe resolve(const std::string& file = "") const;
+  [[nodiscard]] Recipe resolve(Recipe recipe = {}) const;
 
   /// True if the command line has this option. @param option  with its dashes
   [[nodiscard]] bool given(const char* option) const;

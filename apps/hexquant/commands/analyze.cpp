@@ -10,7 +10,7 @@
 #include "commands/commands.h"
 #include "core/file_io.h"
 #include "formats/onnx/onnx_io.h"
-#include "perf/advice.h"
+#include "pipeline/advise_model.h"
 #include "pipeline/analyze_json.h"
 #include "report/analysis_html.h"
 
@@ -72,12 +72,17 @@ void write_page(const Arguments& arguments, const Json& result) {
   write_file(arguments.report, report::analysis_html(page));
 }
 
+std::vector<perf::Advice> advice_of(const pipeline::AnalyzeRequest& request,
+                                    const pipeline::Analysis& analysis) {
+  return pipeline::advise_model(analysis, request.predict,
+                                pipeline::advised_model(request.model, !analysis.was_float));
+}
+
 int run_analyze(const Arguments& arguments, const CommandContext& context) {
   if (arguments.model == "article") return run_article(arguments, context);
   const pipeline::AnalyzeRequest request = arguments.shared.resolve();
   const pipeline::Analysis analysis = pipeline::analyze_model(request);
-  const std::vector<perf::Advice> advice =
-      perf::advise(analysis.workload, analysis.soc, request.predict);
+  const std::vector<perf::Advice> advice = advice_of(request, analysis);
   std::vector<pipeline::WhatIf> changes;
   const std::vector<std::string> asked = split_list(arguments.what_if);
   if (!asked.empty()) {
@@ -87,7 +92,7 @@ int run_analyze(const Arguments& arguments, const CommandContext& context) {
   print_findings(analysis.findings, arguments.shared.verbose);
   std::string text = analysis_text(request.model, analysis, arguments.top);
   if (!changes.empty()) text += "\n" + what_if_text(changes, analysis);
-  if (!advice.empty()) text += "\n" + advice_text(request.model, advice);
+  if (!advice.empty()) text += "\n" + advice_text(advice);
   print_text(context, text);
   Json result = {{"model", request.model}, {"latency_model", "fitted"}};
   result.update(pipeline::to_json(analysis));
@@ -156,9 +161,9 @@ void add_advise_command(CLI::App& program, CommandContext& context) {
     context.action = [arguments, &context] {
       const pipeline::AnalyzeRequest request = arguments->shared.resolve();
       const pipeline::Analysis analysis = pipeline::analyze_model(request);
-      const auto advice = perf::advise(analysis.workload, analysis.soc, request.predict);
+      const auto advice = advice_of(request, analysis);
       print_findings(analysis.findings, arguments->shared.verbose);
-      const std::string text = advice_text(request.model, advice);
+      const std::string text = advice_text(advice);
       print_text(context, text.empty() ? "nothing that the latency model knows of\n" : text);
       write_json_result(context.common, "advise",
                         {{"model", request.model},

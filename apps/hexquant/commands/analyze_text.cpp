@@ -161,7 +161,7 @@ std::string analysis_text(const std::string& model, const pipeline::Analysis& an
   return text + "\n" + layers_text(analysis, rows);
 }
 
-std::string advice_text(const std::string& model, const std::vector<perf::Advice>& advice) {
+std::string advice_text(const std::vector<perf::Advice>& advice) {
   std::string text;
   for (const perf::Advice& entry : advice) {
     text += format("saves {:.1f} us  {}\n", entry.saves_us, entry.reason);
@@ -171,11 +171,7 @@ std::string advice_text(const std::string& model, const std::vector<perf::Advice
       text += format("    at {}{}\n", entry.nodes.front(),
                      entry.nodes.size() > 1 ? format(" and {} more", entry.nodes.size() - 1) : "");
     }
-    if (!entry.command.empty()) {
-      const std::size_t space = entry.command.find(' ');
-      text += format("    hexquant {} {}{}\n", entry.command.substr(0, space), model,
-                     space == std::string::npos ? "" : entry.command.substr(space));
-    }
+    text += format("    hexquant {}\n", entry.command);
   }
   return text;
 }

@@ -15,8 +15,7 @@ namespace hexquant::cli {
                                         const pipeline::Analysis& analysis, std::size_t rows);
 
 /// Changes that pay, largest first; "" when there are none.
-[[nodiscard]] std::string advice_text(const std::string& model,
-                                      const std::vector<perf::Advice>& advice);
+[[nodiscard]] std::string advice_text(const std::vector<perf::Advice>& advice);
 
 [[nodiscard]] std::string what_if_text(const std::vector<pipeline::WhatIf>& rows,
                                        const pipeline::Analysis& now);

@@ -91,9 +91,16 @@ void add_options(CLI::App& command, CheckArguments& arguments) {
   command.add_option("OUT", request.folder, "Folder that 'quantize' or 'auto' wrote")->required();
   command.add_option("--profile", request.profiles,
                      "Profile of the model on a device, any format of 'hexquant profile'");
-  command.add_option("--device", request.device, "Where the repeated runs take place: cpu or htp")
-      ->check(CLI::IsMember({"cpu", "htp"}))
-      ->capture_default_str();
+  CLI::Option* device =
+      command
+          .add_option("--device", request.device, "Where the repeated runs take place: cpu or htp")
+          ->check(CLI::IsMember({"cpu", "htp"}))
+          ->capture_default_str();
+  command
+      .add_option(
+          "--runs", request.runs,
+          "Result of 'hexquant net-run --json', of another machine too, instead of runs here")
+      ->excludes(device);
   command.add_option("--soc", request.soc, "Chip; by default that of the recipe");
   command.add_flag("--no-run", arguments.no_run, "Do not run the model: files and data only");
   command.add_flag("--no-page", arguments.no_page, "Leave the checklist in OUT/report.html alone");
@@ -128,6 +135,7 @@ void add_check_command(CLI::App& program, CommandContext& context) {
       "Examples:\n"
       "  hexquant check out\n"
       "  hexquant check out --profile chrometrace.json --device-memory-mb 4000 --junit check.xml\n"
+      "  hexquant check out --runs net_run.json\n"
       "  hexquant check out --no-run --thresholds ours.json");
   command->callback([arguments, &context] {
     context.action = [arguments, &context] { return run_check(*arguments, context); };

@@ -1,5 +1,6 @@
 #include "pipeline/net_run.h"
 
+#include <array>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -42,6 +43,30 @@ const std::map<std::string, pipeline::OutputFiles> kOutputTypes = {
     {"native_only", pipeline::OutputFiles::kNativeOnly},
     {"float_and_native", pipeline::OutputFiles::kFloatAndNative}};
 
+/// Further options of qnn-net-run: what they ask of a device changes nothing here, or cannot be.
+struct DeviceOption {
+  const char* name;
+  bool has_value;
+  bool refused;
+  const char* reason;
+};
+constexpr std::array<DeviceOption, 12> kDeviceOptions = {{
+    {"--config_file", true, false,
+     "settings of a device; 'hexquant compile --htp-config' reads it"},
+    {"--platform_options", true, false, "settings of a device"},
+    {"--model_prefix", true, false, "names functions of a QNN model library"},
+    {"--synchronous", false, false, "inferences always run one after the other"},
+    {"--timeout", true, false, "no inference is cut off"},
+    {"--max_input_cache_tensor_sets", true, false, "one set of inputs is in memory at a time"},
+    {"--max_input_cache_size_mb", true, false, "one set of inputs is in memory at a time"},
+    {"--profiling_option", true, false, "a trace needs a device, or 'hexquant compile --estimate'"},
+    {"--op_packages", true, true, "packages of operations run on a device only"},
+    {"--save_context", true, true, "'hexquant compile MODEL -o FILE.bin' writes a context binary"},
+    {"--set_output_tensors", true, true, "--debug writes every activation"},
+    {"--native_input_tensor_names", true, true,
+     "--use_native_input_files holds for all inputs at once"},
+}};
+
 struct NetRunArguments {
   pipeline::NetRunRequest request;
   std::string positional;
@@ -51,6 +76,7 @@ struct NetRunArguments {
   std::string profiling_level = "off";
   std::string log_level = "warn";
   std::vector<std::string> input_shapes;
+  std::map<std::string, std::string> device_options;  ///< those of kDeviceOptions, as given
   bool native_output = false;
   bool no_output = false;
   std::int64_t inferences = 0;
@@ -71,6 +97,22 @@ void print_device_options(const NetRunArguments& arguments) {
   const std::string text = format(
       "--perf_profile {}: sets clocks on a device; there are none here\n", arguments.perf_profile);
   std::fputs(text.c_str(), stderr);
+}
+
+/// Options without a meaning here are named as what they are mapped to: nothing.
+/// @throws Error(kUnsupported) for one whose result would be missing
+std::vector<pipeline::Mapping> mapped_device_options(const NetRunArguments& arguments) {
+  std::vector<pipeline::Mapping> mappings;
+  for (const DeviceOption& option : kDeviceOptions) {
+    const auto given = arguments.device_options.find(option.name);
+    if (given == arguments.device_options.end()) continue;
+    if (option.refused) {
+      throw Error(ErrorCode::kUnsupported, format("{} '{}': not possible here: {}", option.name,
+                                                  given->second, option.reason));
+    }
+    mappings.push_back({option.name, given->second, "nothing", option.reason});
+  }
+  return mappings;
 }
 
 pipeline::NetRunRequest resolve(const NetRunArguments& arguments, const CommandContext& context) {
@@ -103,7 +145,9 @@ pipeline::NetRunRequest resolve(const NetRunArguments& arguments, const CommandC
 
 int run_net_run(const NetRunArguments& arguments, const CommandContext& context) {
   pipeline::NetRunRequest request = resolve(arguments, context);
-  const pipeline::NetRunResult result = pipeline::net_run(request, context.progress());
+  const std::vector<pipeline::Mapping> device_options = mapped_device_options(arguments);
+  pipeline::NetRunResult result = pipeline::net_run(request, context.progress());
+  result.mappings.insert(result.mappings.end(), device_options.begin(), device_options.end());
   print_mappings(result);
   print_device_options(arguments);
   print_findings(result.findings, arguments.log_level != "error" && arguments.log_level != "warn");
@@ -193,6 +237,22 @@ void add_run_options(CLI::App& command, NetRunArguments& arguments) {
       ->check(CLI::IsMember(kLogLevels));
 }
 
+/// Taken so that old command lines run; each says what it is worth when it is given.
+void add_device_options(CLI::App& command, NetRunArguments& arguments) {
+  for (const DeviceOption& option : kDeviceOptions) {
+    const auto keep = [&arguments, &option](const std::string& value) {
+      arguments.device_options[option.name] = value;
+    };
+    const std::string help =
+        format("{}: {}", option.refused ? "Refused" : "No effect", option.reason);
+    CLI::Option* added = option.has_value
+                             ? command.add_option_function<std::string>(option.name, keep, help)
+                             : command.add_flag_callback(
+                                   option.name, [keep] { keep(""); }, help);
+    added->group("Of qnn-net-run, for a device");
+  }
+}
+
 }  // namespace
 
 void add_net_run_command(CLI::App& program, CommandContext& context) {
@@ -202,6 +262,7 @@ void add_net_run_command(CLI::App& program, CommandContext& context) {
   add_model_options(*command, *arguments);
   add_data_options(*command, *arguments);
   add_run_options(*command, *arguments);
+  add_device_options(*command, *arguments);
   add_common_options(*command, context.common);
   command->footer(
       "Takes the command lines of qnn-net-run. What a path means on this machine is printed on "

@@ -49,8 +49,7 @@ Recipe resolve_start(const QatArguments& arguments) {
     }
     return recipe;
   }
-  (void)pipeline::folder_recipe(arguments.model);  // says what is missing in its own words
-  Recipe recipe = arguments.recipe.resolve((fs::path(arguments.model) / "recipe.json").string());
+  Recipe recipe = arguments.recipe.resolve(pipeline::folder_recipe(arguments.model));
   recipe.training.start = arguments.model;
   if (!arguments.float_model.empty()) recipe.model = arguments.float_model;
   return recipe;

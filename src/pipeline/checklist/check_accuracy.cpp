@@ -16,13 +16,20 @@ CheckItem check_cosine(const CheckScene& scene, const Json& summary) {
   const double least = scene.thresholds.min_cosine;
   const std::string threshold = format("> {}", least);
   if (!summary.at("cosine").is_number()) {
-    return not_measured(threshold, "the report has no cosine", quantize_again(scene, "--evaluate"));
+    return not_measured(threshold, "the report has no cosine",
+                        from_recipe("quantize", scene, "--evaluate"));
   }
   const double cosine = summary.at("cosine").get<double>();
   const std::string figure = format("{:.5f}", cosine);
   if (cosine > least) return passed(figure, threshold);
   return failed(figure, threshold, "outputs point elsewhere than the float model's",
-                quantize_again(scene, "--algorithms cle,adaptive-rounding"));
+                from_recipe("quantize", scene, "--algorithms cle,adaptive-rounding"));
+}
+
+/// Points of cosine that noise of this strength costs: 1 - cos ~ (noise / signal) / 2 where the
+/// noise is small and has nothing to do with the signal.
+double cosine_points(double sqnr_db) {
+  return 100.0 * 0.5 * std::pow(10.0, -sqnr_db / 10.0);
 }
 
 CheckItem check_sqnr(const CheckScene& scene, const Json& summary) {
@@ -30,14 +37,15 @@ CheckItem check_sqnr(const CheckScene& scene, const Json& summary) {
   const std::string threshold = format("> {} dB", least);
   if (summary.at("exact").get<bool>()) return passed("exact", threshold);
   if (!summary.at("sqnr_db").is_number()) {
-    return not_measured(threshold, "the report has no SQNR", quantize_again(scene, "--evaluate"));
+    return not_measured(threshold, "the report has no SQNR",
+                        from_recipe("quantize", scene, "--evaluate"));
   }
   const double sqnr = summary.at("sqnr_db").get<double>();
   const std::string figure = format("{:.1f} dB", sqnr);
   if (sqnr > least) return passed(figure, threshold);
   return failed(figure, threshold, "quantization noise at the outputs",
-                format("hexquant mixed-precision --recipe {}/recipe.json --max-loss 1 -o OTHER",
-                       scene.request.folder));
+                from_recipe("mixed-precision", scene,
+                            format("--metric cosine --max-loss {:.2g}", cosine_points(least))));
 }
 
 CheckItem check_metric(const CheckScene& scene, const Json& summary) {
@@ -47,8 +55,9 @@ CheckItem check_metric(const CheckScene& scene, const Json& summary) {
   const Json& before = summary.at("fp32").at("value");
   const Json& after = summary.at("quantized").at("value");
   if (metric == "sqnr" || metric == "cosine" || !before.is_number() || !after.is_number()) {
-    return not_measured(threshold, "no metric of the task was evaluated: labels are missing",
-                        quantize_again(scene, "--evaluate --eval-data D --labels L"));
+    return not_measured(
+        threshold, "no metric of the task was evaluated: labels are missing",
+        from_recipe("quantize", scene, "--evaluate --eval-data DATA --labels LABELS"));
   }
   // Points of a share; of anything else the part that was lost, whichever direction is better.
   const double difference = before.get<double>() - after.get<double>();
@@ -60,8 +69,7 @@ CheckItem check_metric(const CheckScene& scene, const Json& summary) {
                                     after.get<double>(), loss == 0.0 ? 0.0 : -100.0 * loss);
   if (loss < most) return passed(figure, threshold);
   return failed(figure, threshold, "the quantized model loses too much of its metric",
-                format("hexquant auto --recipe {}/recipe.json --max-loss {:.2g} -o OTHER",
-                       scene.request.folder, 100.0 * most));
+                from_recipe("auto", scene, format("--max-loss {:.2g}", 100.0 * most)));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -79,7 +80,7 @@ class DataChecks {
     const std::string threshold =
         format(">= {}, better {} to 1000", limits_.min_samples, limits_.recommended_samples);
     const std::string fix =
-        quantize_again(scene_, format("--samples {}", limits_.recommended_samples));
+        from_recipe("quantize", scene_, format("--samples {}", limits_.recommended_samples));
     if (count < limits_.min_samples) {
       return failed(format("{}", count), threshold, "ranges rest on too few samples", fix);
     }
@@ -102,7 +103,7 @@ class DataChecks {
       return passed(figure, threshold);
     }
     return failed(figure, threshold, "samples repeat each other, so that fewer count",
-                  quantize_again(scene_, "--sampling random"));
+                  from_recipe("quantize", scene_, "--sampling random"));
   }
 
   [[nodiscard]] std::vector<std::int64_t> calibration_labels() const {
@@ -124,8 +125,7 @@ class DataChecks {
       reason = error.what();
     }
     if (labels.empty()) {
-      return not_measured(threshold, reason,
-                          format("hexquant check {} --labels L", scene_.request.folder));
+      return not_measured(threshold, reason, on_folder("check", scene_, "--labels LABELS"));
     }
     std::map<std::int64_t, std::int64_t> counts;
     const std::int64_t classes = *std::max_element(labels.begin(), labels.end()) + 1;
@@ -145,7 +145,7 @@ class DataChecks {
       return passed(figure, threshold);
     }
     return failed(figure, threshold, "the ranges may not hold for that class",
-                  quantize_again(scene_, "--sampling random --samples 1000"));
+                  from_recipe("quantize", scene_, "--sampling random --samples 1000"));
   }
 
   /// Of the scored samples' input values, those beyond every calibrated one.
@@ -169,7 +169,7 @@ class DataChecks {
         format("{} of {} samples leave {:.4g} .. {:.4g}", outside, all, lowest, highest);
     if (share_of(outside, all) <= limits_.max_out_of_range) return passed(figure, threshold);
     return failed(figure, threshold, "their values are cut off at the model's input",
-                  quantize_again(scene_, "--sampling random --samples 1000"));
+                  from_recipe("quantize", scene_, "--sampling random --samples 1000"));
   }
 
   [[nodiscard]] CheckItem edges() const {
@@ -199,7 +199,7 @@ class DataChecks {
       return passed(figure, threshold);
     }
     return failed(figure, threshold, "calibration has not seen such samples",
-                  quantize_again(scene_, "--sampling random --samples 1000"));
+                  from_recipe("quantize", scene_, "--sampling random --samples 1000"));
   }
 
   /// {"night": [3, 17]}: the tags of the source's samples; each is to be in the calibrated part.
@@ -208,41 +208,43 @@ class DataChecks {
     const std::string& file = scene_.request.tags;
     if (file.empty()) {
       return not_measured(threshold, "no samples are tagged",
-                          format("hexquant check {} --tags TAGS.json", scene_.request.folder));
+                          on_folder("check", scene_, "--tags TAGS.json"));
     }
     const Json json = read_json(file);
     const DataRecipe& data = scene_.recipe.data;
     if (data.sampling != "first") {
       return not_measured(threshold,
                           format("samples were chosen '{}', not the first ones", data.sampling),
-                          quantize_again(scene_, "--sampling first"));
+                          from_recipe("quantize", scene_, "--sampling first"));
     }
     const std::int64_t end = data.skip + scene_.report.at("samples").get<std::int64_t>();
     std::vector<std::string> missing;
     std::size_t all = 0;
+    std::int64_t needed = end;  // samples up to the first one of every tag
     JsonCursor(json, file).each_member([&](const std::string& tag, const JsonCursor& samples) {
       samples.expect_array();
       ++all;
-      bool found = false;
+      std::int64_t first = INT32_MAX;
       for (std::size_t i = 0; i < samples.size(); ++i) {
         const std::int64_t index = samples.at(i).integer(0, INT32_MAX);
-        found = found || (index >= data.skip && index < end);
+        if (index >= data.skip) first = std::min(first, index);
       }
-      if (!found) missing.push_back(tag);
+      if (first >= end) missing.push_back(tag);
+      if (first < INT32_MAX) needed = std::max(needed, first + 1);
     });
     const std::string figure = format("{} of {} tags", all - missing.size(), all);
     if (missing.empty()) return passed(figure, threshold);
     return failed(figure, threshold, format("not calibrated with: {}", join(missing, ", ")),
-                  quantize_again(scene_, "--samples N (so many that they are among them)"));
+                  from_recipe("quantize", scene_, format("--samples {}", needed - data.skip)));
   }
 
   [[nodiscard]] std::string fix_data() const {
-    if (!scene_.request.read_samples) return format("hexquant check {}", scene_.request.folder);
-    return quantize_again(scene_, "--data D (where the samples are now)");
+    if (!scene_.request.read_samples) return on_folder("check", scene_);
+    return from_recipe("quantize", scene_, "--data DATA");
   }
   [[nodiscard]] std::string fix_scored() const {
     if (!scene_.request.read_samples) return fix_data();
-    return quantize_again(scene_, "--evaluate --eval-data D --labels L");
+    return from_recipe("quantize", scene_, "--evaluate --eval-data DATA --labels LABELS");
   }
 
   const CheckScene& scene_;

@@ -66,10 +66,9 @@ class PerformanceChecks {
       costs.push_back({scene_.analysis.workload.operations[i].name,
                        scene_.analysis.prediction.operations[i].time_us.value});
     }
-    return not_measured(
-        threshold, "predicted only: " + top_text(std::move(costs)),
-        format("hexquant check {} --profile FILE (of a device), or hexquant analyze {}",
-               scene_.request.folder, scene_.model_file));
+    return not_measured(threshold,
+                        "no profile of a device; predicted: " + top_text(std::move(costs)),
+                        on_folder("check", scene_, "--profile FILE"));
   }
 
   [[nodiscard]] CheckItem fallback() const {
@@ -93,9 +92,8 @@ class PerformanceChecks {
                                    : "by the rules; 'hexquant compile' asks the vendor's compiler";
     if (nodes.empty()) return passed(figure, threshold, source);
     if (nodes.size() > kTop) nodes.resize(kTop);
-    return failed(
-        figure, threshold, format("{}", join(nodes, "; ")),
-        fix.empty() ? format("hexquant optimize {} -o FILE.onnx", scene_.model_file) : fix);
+    return failed(figure, threshold, format("{}", join(nodes, "; ")),
+                  fix.empty() ? on_model("optimize", scene_, "-o FILE.onnx") : fix);
   }
 
   [[nodiscard]] CheckItem vtcm() const {
@@ -103,7 +101,8 @@ class PerformanceChecks {
     const std::string threshold = format("> {:.0f} % at the peak, or nothing that has to leave it",
                                          100.0 * scene_.thresholds.min_vtcm_utilization);
     if (use.size_bytes == 0) {
-      return not_measured(threshold, "the chip's VTCM is not known", "hexquant check OUT --soc S");
+      return not_measured(threshold, "the chip's VTCM is not known",
+                          on_folder("check", scene_, "--soc SM8650"));
     }
     const double share = static_cast<double>(use.peak_bytes) / static_cast<double>(use.size_bytes);
     const std::string figure =
@@ -116,7 +115,7 @@ class PerformanceChecks {
       return passed(figure, threshold, "predicted: the model is small enough to need no more");
     }
     return failed(figure, threshold, "activations go to DDR while VTCM has room",
-                  format("hexquant analyze {} --what-if vtcm-mb=4,vtcm-mb=8", scene_.model_file));
+                  on_model("analyze", scene_, "--what-if vtcm-mb=4,vtcm-mb=8"));
   }
 
   [[nodiscard]] CheckItem layout() const {
@@ -130,7 +129,7 @@ class PerformanceChecks {
     if (inputs.empty()) return passed("NHWC", threshold);
     return failed(format("NCHW: {}", join(inputs, ", ")), threshold,
                   "the NPU transposes the input before it can begin",
-                  format("hexquant optimize {} --nhwc-input -o FILE.onnx", scene_.model_file));
+                  on_model("optimize", scene_, "--nhwc-input -o FILE.onnx"));
   }
 
   const CheckScene& scene_;

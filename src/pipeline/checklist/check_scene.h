@@ -14,12 +14,12 @@ namespace hexquant::pipeline {
 struct CheckScene {
   const CheckRequest& request;
   const CheckThresholds& thresholds;
-  Json report;
-  Recipe recipe;
+  const Json& report;
+  const Recipe& recipe;
   const graph::Graph& model;  ///< with Q/DQ
   std::string model_file;
   std::string soc;
-  Analysis analysis;  ///< of the model on `soc`
+  const Analysis& analysis;  ///< of the model on `soc`
 };
 
 [[nodiscard]] CheckItem passed(std::string figure, std::string threshold, std::string reason = "");
@@ -30,8 +30,14 @@ struct CheckScene {
 /// Gives an item its place in the list.
 [[nodiscard]] CheckItem as(CheckItem item, const char* id, const char* group, const char* title);
 
-/// The command that made the folder, with further options: what a fix names.
-[[nodiscard]] std::string quantize_again(const CheckScene& scene, const std::string& options);
+/// `command` from the folder's recipe, with further options: what a fix names.
+[[nodiscard]] std::string from_recipe(const char* command, const CheckScene& scene,
+                                      const std::string& options);
+/// `command` on the folder, or on its model; the options come behind.
+[[nodiscard]] std::string on_folder(const char* command, const CheckScene& scene,
+                                    const std::string& options = "");
+[[nodiscard]] std::string on_model(const char* command, const CheckScene& scene,
+                                   const std::string& options = "");
 
 // The parts, in the article's order.
 [[nodiscard]] std::vector<CheckItem> check_data(const CheckScene& scene);

@@ -37,7 +37,7 @@ CheckItem check_granularity(const CheckScene& scene) {
   const std::string figure = format("{} of {} layers", weighted - per_tensor.size(), weighted);
   if (share >= scene.thresholds.min_per_channel) return passed(figure, threshold);
   return failed(figure, threshold, "one scale for all channels: " + some_of(per_tensor),
-                quantize_again(scene, "--granularity channel"));
+                from_recipe("quantize", scene, "--granularity channel"));
 }
 
 CheckItem check_observer(const CheckScene& scene) {
@@ -56,12 +56,12 @@ CheckItem check_observer(const CheckScene& scene) {
   }
   if (!is_known) {
     return not_measured(threshold, "the report does not say how good the ranges are",
-                        quantize_again(scene, ""));
+                        from_recipe("quantize", scene, ""));
   }
   const std::string figure = format("{}, at most {:.1f} dB", scene.recipe.observer, worst);
   if (worst <= scene.thresholds.max_range_excess_db) return passed(figure, threshold);
   return failed(figure, threshold, format("the range of '{}' does not fit its values", where),
-                quantize_again(scene, "--observer mse"));
+                from_recipe("quantize", scene, "--observer mse"));
 }
 
 /// Weight codes around 0; activations that are never negative use all of their codes.
@@ -97,7 +97,7 @@ CheckItem check_symmetry(const CheckScene& scene) {
   if (!weights.empty()) {
     return failed(format("{} weights have a zero point", weights.size()), threshold,
                   "the HTP multiplies symmetric weights only at full speed: " + some_of(weights),
-                  quantize_again(scene, "--weight-schema symmetric"));
+                  from_recipe("quantize", scene, "--weight-schema symmetric"));
   }
   return failed(format("{} activations waste half of their codes", activations.size()), threshold,
                 "never negative, and yet symmetric: " + some_of(activations),

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/format.h"
+#include "core/shell_word.h"
 #include "formats/onnx/onnx_io.h"
 #include "hexquant/error.h"
 #include "pipeline/checklist/check_scene.h"
@@ -16,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string file_of(const std::string& folder, const char* name) {
+std::string file_of(const std::string& folder, const std::string& name) {
   const fs::path path = fs::path(folder) / name;
   std::error_code ignored;
   if (!fs::is_regular_file(path, ignored)) {
@@ -53,6 +54,11 @@ std::vector<CheckItem> all_items(const CheckScene& scene, ProgressSink& progress
   add(check_performance(scene));
   add(check_deployment(scene, progress));
   return all;
+}
+
+std::string on_path(const char* command, const std::string& path, const std::string& options) {
+  return format("hexquant {} {}{}{}", command, shell_word(path), options.empty() ? "" : " ",
+                options);
 }
 
 std::string xml_escaped(const std::string& text) {
@@ -128,9 +134,17 @@ CheckItem as(CheckItem item, const char* id, const char* group, const char* titl
   return item;
 }
 
-std::string quantize_again(const CheckScene& scene, const std::string& options) {
-  return format("hexquant quantize --recipe {} {} -o OTHER",
-                (fs::path(scene.request.folder) / "recipe.json").string(), options);
+std::string from_recipe(const char* command, const CheckScene& scene, const std::string& options) {
+  return format("hexquant {} --recipe {} {} -o OTHER", command,
+                shell_word((fs::path(scene.request.folder) / "recipe.json").string()), options);
+}
+
+std::string on_folder(const char* command, const CheckScene& scene, const std::string& options) {
+  return on_path(command, scene.request.folder, options);
+}
+
+std::string on_model(const char* command, const CheckScene& scene, const std::string& options) {
+  return on_path(command, scene.model_file, options);
 }
 
 CheckResult check_output(const CheckRequest& request, ProgressSink& progress) {
@@ -138,15 +152,16 @@ CheckResult check_output(const CheckRequest& request, ProgressSink& progress) {
   result.folder = request.folder;
   if (!request.thresholds.empty()) result.thresholds = read_thresholds(request.thresholds);
   const std::string report_file = file_of(request.folder, "report.json");
-  AnalyzeRequest analyze;
-  analyze.model = file_of(request.folder, "model.onnx");
-  Json report = report_of(report_file);
+  const Json report = report_of(report_file);
   Recipe recipe;
   recipe_from_json(report.at("recipe"), report_file, recipe);
+  AnalyzeRequest analyze;
+  analyze.model = file_of(request.folder, recipe.prefix + ".onnx");
   analyze.soc = request.soc.empty() ? recipe.soc : request.soc;
   const graph::Graph model = formats::read_onnx(analyze.model);
-  const CheckScene scene = {request, result.thresholds, std::move(report), std::move(recipe),
-                            model,   analyze.model,     analyze.soc,       analyze_model(analyze)};
+  const Analysis analysis = analyze_model(analyze);
+  const CheckScene scene = {request, result.thresholds, report,      recipe,
+                            model,   analyze.model,     analyze.soc, analysis};
   result.items = all_items(scene, progress);
   return result;
 }

@@ -40,7 +40,8 @@ struct CheckRequest {
   std::string labels;                 ///< classes of the calibration samples, as for `quantize`
   std::string tags;                   ///< JSON: {"night": [3, 17], ...}: samples by index
   std::string device = "cpu";         ///< where the stability runs take place: cpu | htp
-  std::string soc;                    ///< empty = that of the recipe
+  std::string runs;  ///< net-run's JSON result, in the place of such runs; empty = none
+  std::string soc;   ///< empty = that of the recipe
   std::optional<double> device_memory_mb;
   bool run = true;           ///< make the stability runs
   bool read_samples = true;  ///< read the calibrated and the scored samples again
