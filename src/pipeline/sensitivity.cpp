@@ -86,6 +86,17 @@ std::int64_t held_budget_bytes(const graph::Graph& graph, std::int64_t max_memor
       0, max_memory_bytes - resident_bytes() - 2 * weight_bytes - threads * kThreadBytes);
 }
 
+mixed_precision::Effect effect_of(const evaluate::CandidateScore& score) {
+  mixed_precision::Effect effect;
+  effect.metric = score.score.value();
+  effect.sqnr_db = score.outputs.sqnr_db();
+  effect.loss = score.loss;
+  effect.kl = score.kl;
+  effect.cosine = score.outputs.cosine();
+  effect.agreement = score.agreement;
+  return effect;
+}
+
 class Analysis {
  public:
   Analysis(const Recipe& recipe, const SensitivityOptions& options, int threads,
@@ -300,17 +311,6 @@ class Analysis {
     const std::string origin = options_.journal.string() + ": " + key;
     row.measured = mixed_precision::measurements_from_json(JsonCursor(*known, origin));
     return true;
-  }
-
-  [[nodiscard]] mixed_precision::Effect effect_of(const evaluate::CandidateScore& score) const {
-    mixed_precision::Effect effect;
-    effect.metric = score.score.value();
-    effect.sqnr_db = score.outputs.sqnr_db();
-    effect.loss = score.loss;
-    effect.kl = score.kl;
-    effect.cosine = score.outputs.cosine();
-    effect.agreement = score.agreement;
-    return effect;
   }
 
   /// Adds the outputs to every run that they are of.
