@@ -11,15 +11,23 @@
 
 namespace hexquant::report::test {
 
-/// What a screen reader or a keyboard cannot use. A plot is .still when its label says everything.
+/// Draws what waits until it comes near the screen.
+inline constexpr const char* kDrawCharts = R"(
+  if (typeof drawWaiting === 'function') {
+    drawWaiting();
+    await Promise.all([...views.values()].map((view) => view.runAsync()));
+  }
+)";
+
+/// What a screen reader or a keyboard cannot use.
 inline constexpr const char* kAccessProbe = R"(
   const problems = [], note = (node, text) => problems.push(text + ': ' + node.outerHTML.slice(0, 90));
   const named = (node) => node.getAttribute('aria-label') || node.textContent.trim() || node.title;
-  for (const node of document.querySelectorAll('svg[role=img], canvas, table, input, select, [role=region], [role=group], nav')) {
+  for (const node of document.querySelectorAll('svg[role], [role=img], [role=graphics-document], canvas, table, input, select, [role=region], [role=group], nav')) {
     if (!node.getAttribute('aria-label')) note(node, 'no label');
   }
-  for (const node of document.querySelectorAll('svg:not([role=img])')) {
-    if (!node.closest('[aria-hidden=true]')) note(node, 'a drawing without a role');
+  for (const node of document.querySelectorAll('svg:not([role])')) {
+    if (!node.closest('[aria-hidden=true], [role=graphics-document]')) note(node, 'a drawing without a role');
   }
   for (const node of document.querySelectorAll('button, a')) if (!named(node)) note(node, 'no text');
   for (const node of document.querySelectorAll('section')) {
@@ -27,7 +35,7 @@ inline constexpr const char* kAccessProbe = R"(
   }
   const titles = [...document.querySelectorAll('h1, h2, h3')].map((node) => Number(node.tagName[1]));
   titles.forEach((level, i) => { if (level > (titles[i - 1] || 0) + 1) problems.push('a heading level is left out: ' + i); });
-  const tip = document.getElementById('tip'), plots = [...document.querySelectorAll('svg.plot[role=img]:not(.still), canvas')];
+  const tip = document.getElementById('tip'), plots = [...document.querySelectorAll('[role=graphics-document], canvas')];
   for (const plot of plots) {
     if (plot.tabIndex !== 0) note(plot, 'not reachable by keyboard');
     if (plot.tagName === 'CANVAS') continue;
@@ -37,8 +45,10 @@ inline constexpr const char* kAccessProbe = R"(
     if (tip.hidden || !tip.textContent) note(plot, 'arrow keys show nothing');
     plot.blur();
     if (!tip.hidden) note(plot, 'the tooltip stays');
+    if (!plot.closest('.chart').querySelector('details')) note(plot, 'no table of the numbers');
   }
   for (const node of document.querySelectorAll('.scroll')) if (node.tabIndex !== 0) note(node, 'scrolls by mouse only');
+  for (const node of document.querySelectorAll('script:not([type])')) node.remove(); // leaves what was drawn
   document.body.dataset.plots = plots.length;
   document.body.dataset.problems = problems.length + ' problems. ' + problems.join(' | ');
 )";
@@ -56,8 +66,8 @@ class BrowserTest : public testing::Test {
   /// keyboard or a screen reader cannot use it.
   /// @param probe  a script that looks at the finished page, and may change it
   [[nodiscard]] std::string drawn(std::string html, const char* probe = "") const {
-    html.insert(html.rfind("</body>"), std::string("<script>addEventListener('load', () => {") +
-                                           probe + kAccessProbe + "});</script>\n");
+    html.insert(html.rfind("</body>"), std::string("<script>addEventListener('load', async () => {") +
+                                           probe + kDrawCharts + kAccessProbe + "});</script>\n");
     write_file(folder_.path() / "page.html", html);
     const std::string command = "cd '" + folder_.path().string() + "' && HOME=. timeout 60 " +
                                 browser_ +
