@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "core/file_io.h"
 #include "support/temp_folder.h"
@@ -15,7 +16,7 @@ namespace hexquant::report::test {
 inline constexpr const char* kDrawCharts = R"(
   if (typeof drawWaiting === 'function') {
     drawWaiting();
-    await Promise.all([...views.values()].map((view) => view.runAsync()));
+    await Promise.all([...views.values()].map(({ view }) => view.runAsync()));
   }
 )";
 
@@ -54,23 +55,21 @@ inline constexpr const char* kAccessProbe = R"(
 )";
 
 /// Shows pages in a browser, where one is installed: the other tests cannot run their scripts.
-class BrowserTest : public testing::Test {
- protected:
-  void SetUp() override {
-    browser_ = find_browser();
-    if (browser_.empty()) GTEST_SKIP() << "no chromium or google-chrome in PATH";
-  }
+class Browser {
+ public:
+  [[nodiscard]] bool is_installed() const { return !program_.empty(); }
 
-  /// The page's elements after its scripts ran; empty when the browser does not start here.
-  /// Fails the test when the page writes to the console (our scripts write nothing) or when a
-  /// keyboard or a screen reader cannot use it.
-  /// @param probe  a script that looks at the finished page, and may change it
-  [[nodiscard]] std::string drawn(std::string html, const char* probe = "") const {
-    html.insert(html.rfind("</body>"), std::string("<script>addEventListener('load', async () => {") +
-                                           probe + kDrawCharts + kAccessProbe + "});</script>\n");
+  /// The page's elements after its scripts ran, without the scripts; empty when the browser does
+  /// not start here. Fails the test when the page writes to the console (our scripts write
+  /// nothing) or when a keyboard or a screen reader cannot use it.
+  /// @param probe  a script that looks at the finished page before its charts were drawn, and may
+  /// change it and await promises
+  [[nodiscard]] std::string drawn(std::string html, const std::string& probe = "") const {
+    html.insert(html.rfind("</body>"), "<script>addEventListener('load', async () => {" + probe +
+                                           kDrawCharts + kAccessProbe + "});</script>\n");
     write_file(folder_.path() / "page.html", html);
     const std::string command = "cd '" + folder_.path().string() + "' && HOME=. timeout 60 " +
-                                browser_ +
+                                program_ +
                                 " --headless --no-sandbox --disable-gpu --no-first-run"
                                 " --disable-background-networking --disable-component-update"
                                 " --disable-sync --user-data-dir=profile"
@@ -95,7 +94,7 @@ class BrowserTest : public testing::Test {
     EXPECT_EQ(page.compare(begin + open.size(), 12, "0 problems. "), 0)
         << page.substr(begin, std::min(page.find('"', begin + open.size()) - begin, kMostShown));
   }
-  static std::string find_browser() {
+  static std::string find_program() {
     for (const char* name : {"chromium", "chromium-browser", "google-chrome"}) {
       const std::string command = std::string("command -v ") + name + " > /dev/null 2>&1";
       if (std::system(command.c_str()) == 0) return name;
@@ -103,8 +102,45 @@ class BrowserTest : public testing::Test {
     return {};
   }
 
-  std::string browser_;
+  std::string program_ = find_program();
   hexquant::test::TempFolder folder_;
 };
+
+class BrowserTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!browser_.is_installed()) GTEST_SKIP() << "no chromium or google-chrome in PATH";
+  }
+  [[nodiscard]] std::string drawn(std::string html, const std::string& probe = "") const {
+    return browser_.drawn(std::move(html), probe);
+  }
+
+ private:
+  Browser browser_;
+};
+
+/// How often `part` occurs in `text`.
+inline std::size_t occurrences(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+/// What lies between `<section id="ID"` and its end; empty when there is none.
+inline std::string section_of(const std::string& page, const std::string& id) {
+  const auto begin = page.find("<section id=\"" + id + "\"");
+  if (begin == std::string::npos) return {};
+  return page.substr(begin, page.find("</section>", begin) - begin);
+}
+
+/// Paths that Vega drew as marks of a kind ("rect", "symbol"): <path>s of its groups.
+inline std::size_t marks_in(const std::string& drawing, const std::string& kind) {
+  const std::string open = "<g class=\"mark-" + kind + " role-mark\"";
+  std::size_t count = 0;
+  for (auto at = drawing.find(open); at != std::string::npos; at = drawing.find(open, at + 1)) {
+    count += occurrences(drawing.substr(at, drawing.find("</g>", at) - at), "<path ");
+  }
+  return count;
+}
 
 }  // namespace hexquant::report::test

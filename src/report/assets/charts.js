@@ -32,12 +32,13 @@ const kDashed = { stroke: ink("soft"), strokeDash: { value: [5, 4] } };
 
 // {type, domain} of an axis are those of its scale, `label` is the expression of its labels; the
 // rest are properties of Vega's axis.
+const plotWidth = ({ padding }, width) => width - (padding ? padding.left + padding.right : 0);
 function chartSpec(options, width) {
   const axes = Object.entries({ x: options.x, y: options.y });
   const hot = options.span ? { type: "rect", encode: { x: { scale: "x", field: "from" }, x2: { scale: "x", field: "to" }, y: { value: 0 }, y2: { signal: "height" }, fill: ink("text"), opacity: { value: 0.12 } } }
     : { type: "symbol", encode: { x: { scale: "x", field: "from" }, y: { scale: "y", field: "to" }, size: { value: 260 }, stroke: ink("text"), strokeWidth: { value: 2.5 }, fill: { value: null } } };
   return {
-    description: options.label, width: width - (options.padding ? options.padding.left + options.padding.right : 0), height: options.height,
+    description: options.label, width: plotWidth(options, width), height: options.height,
     padding: options.padding || 4, autosize: options.padding ? "none" : { type: "fit", contains: "padding" }, config: kChartConfig,
     signals: axes.map(([name, axis]) => ({ name: name + "Domain", value: axis.domain })),
     data: [...options.layers.map(({ rows }, i) => ({ name: "rows" + i, values: rows })), { name: "hot", values: [] }],
@@ -56,14 +57,13 @@ const watcher = new IntersectionObserver((entries) => {
 }, { rootMargin: "400px" });
 const sizes = new ResizeObserver((entries) => {
   for (const { target } of entries) {
-    const view = views.get(target);
+    const { view, options } = views.get(target);
     if (!target.isConnected) {
       sizes.unobserve(target);
       views.delete(target);
       view.finalize();
-    } else if (target.clientWidth > 0 && target.clientWidth !== target.drawnWidth) {
-      view.width(view.width() + target.clientWidth - target.drawnWidth).runAsync();
-      target.drawnWidth = target.clientWidth;
+    } else if (target.clientWidth > 0) {
+      view.width(plotWidth(options, target.clientWidth)).runAsync(); // nothing to do where it is the same
     }
   }
 });
@@ -99,7 +99,7 @@ function chart(options) {
   fill(node, {}, [element("div", { class: "pan" }, slot), table]);
   node.setDomain = (domain) => {
     options.x.domain = domain;
-    if (views.has(slot)) views.get(slot).signal("xDomain", domain).runAsync();
+    if (views.has(slot)) views.get(slot).view.signal("xDomain", domain).runAsync();
   };
   return node;
 }
@@ -109,11 +109,10 @@ function dataTable({ label, columns, items, cells }) {
     element("tbody", {}, items.map((item) => element("tr", {}, cells(item).map((cell) => element("td", {}, cell)))))));
 }
 function drawChart(slot, options) {
-  slot.drawnWidth = slot.clientWidth;
-  const view = new vega.View(vega.parse(chartSpec(options, slot.drawnWidth), null, { ast: true }),
+  const view = new vega.View(vega.parse(chartSpec(options, slot.clientWidth), null, { ast: true }),
     { renderer: "svg", container: slot, expr: vega.expressionInterpreter, hover: false, tooltip: () => {} });
   view.run();
-  views.set(slot, view);
+  views.set(slot, { view, options });
   sizes.observe(slot);
   followItems(slot, view, options);
 }

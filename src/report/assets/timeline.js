@@ -30,11 +30,12 @@ function vtcmChart(graph, clock) {
   const end = graph.cycles / clock, limit = graph.vtcm_bytes || 1, steps = [];
   for (let i = 0; i < graph.vtcm.length; i += 2) steps.push({ from: graph.vtcm[i] / clock, to: (i + 2 < graph.vtcm.length ? graph.vtcm[i + 2] / clock : end), used: graph.vtcm[i + 1] });
   const last = steps.length > 0 ? [{ from: end, used: steps[steps.length - 1].used }] : [], most = Math.max(0, ...steps.map((step) => step.used));
+  const top = most > limit / 4 || most === 0 ? limit : 1.25 * most; // little use of much would not be seen
   const area = layer("area", [...steps, ...last], { x: "from", y: "used", y2: { scale: "y", value: 0 }, interpolate: { value: "step-after" }, fill: ink("accent"), opacity: { value: 0.75 } });
   return chart({
     label: `VTCM in use over time: ${bytes(most)} of ${bytes(graph.vtcm_bytes)} at most`, height: 84, padding: { left: kLeft, right: kRight, top: 8, bottom: 20 },
-    x: { domain: [0, end], orient: "bottom", grid: false, tickCount: 8, labels: false }, y: { domain: [0, limit], orient: "left", values: [0, limit / 2, limit], title: "VTCM",
-      label: `datum.value === 0 ? '0' : datum.value < ${limit} ? ${JSON.stringify(bytes(limit / 2))} : ${JSON.stringify(bytes(limit))}` },
+    x: { domain: [0, end], orient: "bottom", grid: false, ticks: false, labels: false }, y: { domain: [0, top], orient: "left", values: [0, top / 2, top], title: "VTCM",
+      label: `datum.value === 0 ? '0' : datum.value < ${top} ? ${JSON.stringify(bytes(top / 2))} : ${JSON.stringify(bytes(top))}` },
     layers: [{ ...area, clip: true }], items: steps, span: ({ from, to }) => [from, to],
     text: ({ from, to, used }) => `VTCM from ${microseconds(from)} to ${microseconds(to)}\n${bytes(used)} of ${bytes(graph.vtcm_bytes)}`,
     columns: ["From", "To", "VTCM in use"], cells: ({ from, to, used }) => [microseconds(from), microseconds(to), bytes(used)],
