@@ -65,8 +65,10 @@ class Browser {
   /// @param probe  a script that looks at the finished page before its charts were drawn, and may
   /// change it and await promises
   [[nodiscard]] std::string drawn(std::string html, const std::string& probe = "") const {
-    html.insert(html.rfind("</body>"), "<script>addEventListener('load', async () => {" + probe +
-                                           kDrawCharts + kAccessProbe + "});</script>\n");
+    // A block for each: their names may be the same.
+    html.insert(html.rfind("</body>"), "<script>addEventListener('load', async () => {{" + probe +
+                                           "}" + kDrawCharts + "{" + kAccessProbe +
+                                           "}});</script>\n");
     write_file(folder_.path() / "page.html", html);
     const std::string command = "cd '" + folder_.path().string() + "' && HOME=. timeout 60 " +
                                 program_ +
