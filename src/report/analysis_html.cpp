@@ -17,7 +17,8 @@ std::string analysis_html(const Json& result) {
   script += kAnalysisJs;
   return html_page({.title = format("{}: predicted performance", model),
                     .script = std::move(script),
-                    .data = result});
+                    .data = result,
+                    .has_charts = true});
 }
 
 }  // namespace hexquant::report

@@ -7,7 +7,9 @@ namespace hexquant::report {
 
 extern const std::string_view kPageHtml;
 extern const std::string_view kPageCss;
-extern const std::string_view kKitJs;           ///< elements, number formats, SVG, tooltips
+extern const std::string_view kKitJs;           ///< elements, number formats, tables, tooltips
+extern const std::string_view kVegaJs;          ///< the chart library; empty where it was not found
+extern const std::string_view kChartsJs;        ///< charts drawn by it, or their tables
 extern const std::string_view kReportJs;        ///< report.html
 extern const std::string_view kChecklistJs;     ///< its section on the checklist
 extern const std::string_view kNextStepsJs;     ///< its section on what to do next
@@ -21,7 +23,7 @@ extern const std::string_view kGranularityJs;   ///< page of the granularity com
 extern const std::string_view kTimelineJs;      ///< hardware lanes over time, with zoom
 extern const std::string_view kEstimateJs;      ///< page of the vendor's performance estimate
 extern const std::string_view kProfileJs;       ///< page of the profile command
-extern const std::string_view kRooflineJs;      ///< log-log roofline plot
+extern const std::string_view kRooflineJs;      ///< log-log roofline
 extern const std::string_view kPerformanceJs;   ///< sections on what the latency model predicts
 extern const std::string_view kReportPerformanceJs;  ///< the same in report.html
 extern const std::string_view kAnalysisJs;           ///< page of the analyze command

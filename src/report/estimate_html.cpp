@@ -13,7 +13,8 @@ std::string estimate_html(const Json& result) {
       std::filesystem::path(result.at("model").get<std::string>()).filename().string();
   return html_page({.title = format("{}: performance estimate", model),
                     .script = std::string(kTimelineJs) + std::string(kEstimateJs),
-                    .data = result});
+                    .data = result,
+                    .has_charts = result.at("timeline").is_object()});
 }
 
 }  // namespace hexquant::report

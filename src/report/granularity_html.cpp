@@ -13,7 +13,8 @@ std::string granularity_html(const Json& result) {
       std::filesystem::path(result.at("model").get<std::string>()).filename().string();
   return html_page({.title = format("{}: scales per tensor, channel and group", model),
                     .script = std::string(kGranularityJs),
-                    .data = result});
+                    .data = result,
+                    .has_charts = true});
 }
 
 }  // namespace hexquant::report

@@ -13,7 +13,8 @@ std::string optimize_html(const Json& result) {
       std::filesystem::path(result.at("model").get<std::string>()).filename().string();
   return html_page({.title = format("{}: optimized", model),
                     .script = std::string(kOptimizeJs),
-                    .data = result});
+                    .data = result,
+                    .has_charts = !result.at("rewrites").empty()});
 }
 
 }  // namespace hexquant::report

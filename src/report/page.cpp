@@ -3,8 +3,6 @@
 #include <utility>
 #include <vector>
 
-#include "report/assets.h"
-
 namespace hexquant::report {
 namespace {
 
@@ -78,15 +76,18 @@ std::string fill_template(std::string_view text,
 
 }  // namespace
 
-std::string html_page(const Page& page) {
+std::string html_page(const Page& page, std::string_view chart_library) {
   // Invalid UTF-8 in the title is replaced by the same rule as in the data.
   const std::string title =
       Json::parse(Json(page.title).dump(-1, ' ', false, Json::error_handler_t::replace))
           .get<std::string>();
-  return fill_template(kPageHtml, {{"title", escape_html(title)},
-                                   {"style", std::string(kPageCss)},
-                                   {"data", script_safe_json(page.data)},
-                                   {"script", std::string(kKitJs) + page.script}});
+  const std::string charts(page.has_charts ? kChartsJs : std::string_view());
+  return fill_template(
+      kPageHtml, {{"title", escape_html(title)},
+                  {"style", std::string(kPageCss)},
+                  {"data", script_safe_json(page.data)},
+                  {"library", std::string(page.has_charts ? chart_library : std::string_view())},
+                  {"script", std::string(kKitJs) + charts + page.script}});
 }
 
 std::optional<Json> page_data(std::string_view html) {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/json.h"
+#include "report/assets.h"
 
 namespace hexquant::report {
 
@@ -13,6 +14,7 @@ struct Page {
   std::string title;   ///< plain text
   std::string script;  ///< JavaScript; reads `data` of assets/kit.js and fills the page
   Json data;
+  bool has_charts = false;  ///< `script` uses assets/charts.js
 };
 
 /// One HTML file that asks the network for nothing (its Content-Security-Policy forbids it).
@@ -20,7 +22,8 @@ struct Page {
 /// Names from a model reach the page only as JSON text without '<', '>' and '&', and the scripts
 /// put them into text nodes and attributes only, so that no name can become markup.
 /// Bytes that are not UTF-8 become U+FFFD.
-[[nodiscard]] std::string html_page(const Page& page);
+/// @param chart_library  drawn with by a page that has charts; empty: their numbers become tables
+[[nodiscard]] std::string html_page(const Page& page, std::string_view chart_library = kVegaJs);
 
 /// The data of a page that html_page() made; nothing when `html` is no such page.
 [[nodiscard]] std::optional<Json> page_data(std::string_view html);

@@ -72,7 +72,8 @@ std::string report_html(Json data) {
   std::string script = script_for(data);
   return html_page({.title = format("{} on {}: quantization report", model, text("soc")),
                     .script = std::move(script),
-                    .data = std::move(data)});
+                    .data = std::move(data),
+                    .has_charts = true});
 }
 
 }  // namespace hexquant::report

@@ -45,6 +45,7 @@ Json estimate() {
       {"vtcm_peak_bytes", 65536},
       {"time_split",
        {{"hmx_us", 5.0}, {"hvx_us", 2.5}, {"dma_us", 1.5}, {"control_us", 0.5}, {"idle_us", 0.5}}},
+      {"timeline", nullptr},
       {"layers", {layer("/a/Conv", 6.0, 0.6), layer("/b/Conv", 3.0, 0.3)}},
       {"findings", Json::array()}};
 }

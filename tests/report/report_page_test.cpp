@@ -106,16 +106,13 @@ TEST_F(ReportPage, MarksTheChosenPointOfTheSearch) {
   report.search = test::search();
   const std::string page = drawn_report(report);
   if (page.empty()) GTEST_SKIP() << "the browser does not start here";
-  const std::string section = page.substr(page.find("<section id=\"pareto\""));
+  const std::string section = test::section_of(page, "pareto");
   const std::string plot = section.substr(0, section.find("</svg>"));
-  const auto marks = [&](const std::string& tone) {
-    std::size_t found = 0;
-    for (auto at = plot.find(tone); at != std::string::npos; at = plot.find(tone, at + 1)) ++found;
-    return found;
-  };
-  EXPECT_EQ(marks("class=\"mark s4\""), 1U);  // chosen
-  EXPECT_EQ(marks("class=\"mark s3\""), 2U);  // the rest of the front
-  EXPECT_EQ(marks("class=\"mark s0\""), 1U);  // beaten
+  EXPECT_EQ(test::marks_in(plot, "symbol"), 4U);                   // all that were evaluated
+  EXPECT_EQ(test::occurrences(plot, "stroke=\"var(--s4)\""), 1U);  // chosen
+  EXPECT_EQ(test::occurrences(plot, "stroke=\"var(--s3)\""), 2U);  // the rest of the front
+  EXPECT_EQ(test::occurrences(plot, "stroke=\"var(--s0)\""), 1U);  // beaten
+  EXPECT_EQ(test::occurrences(plot, "<g class=\"mark-line role-mark\""), 1U);
   EXPECT_THAT(plot, testing::HasSubstr(">target</text>"));
   EXPECT_THAT(section, testing::HasSubstr("<span class=\"tag differs\">chosen</span>"));
 }
@@ -156,8 +153,10 @@ QuantizeReport large_report() {
   return report;
 }
 
-// From the beginning of the navigation until everything was drawn and laid out.
+// From the beginning of the navigation until everything near the screen was drawn and laid out.
 constexpr const char* kTimeProbe = R"(
+  drawWaiting(innerHeight + 400);
+  await Promise.all([...views.values()].map(({ view }) => view.runAsync()));
   document.body.getBoundingClientRect();
   document.body.dataset.ms = Math.round(performance.now());
 )";

@@ -29,9 +29,9 @@ function layers() {
   let schema = "symmetric", choice = "channel";
   const item = (row) => ({ ...errorOf(row, schema, choice), row, db: errorOf(row, schema, choice).sqnr_db });
   function draw() {
-    plotBox.replaceChildren(element("div", { class: "pan" }, profilePlot(data.weights.map(item), "SQNR of each weight tensor in graph order",
-      (entry) => `${entry.row.layer}\n${entry.row.op} [${entry.row.shape.join(", ")}]\n${decibels(entry.db, entry.exact)} dB`,
-      (entry) => table.reveal(entry.row))), dbLegend());
+    plotBox.replaceChildren(profileChart(data.weights.map(item), { label: "SQNR of each weight tensor in graph order", name: (entry) => entry.row.layer,
+      text: (entry) => `${entry.row.layer}\n${entry.row.op} [${entry.row.shape.join(", ")}]\n${decibels(entry.db, entry.exact)} dB`,
+      go: (entry) => table.reveal(entry.row) }), dbLegend());
   }
   const sqnr = (name, title) => ({ title, number: true, key: (row) => { const error = errorOf(row, "symmetric", name); return error.exact ? Infinity : error.sqnr_db; },
     cell: (row) => decibels(errorOf(row, "symmetric", name).sqnr_db, errorOf(row, "symmetric", name).exact) });

@@ -1,5 +1,5 @@
 "use strict";
-// What all pages share. Text from the data goes through element() and shape() only, which make text
+// What all pages share. Text from the data goes through element() and charts only, which make text
 // nodes and attributes: no name of a tensor can become markup.
 
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -18,8 +18,6 @@ function fill(node, options, children) {
   return node;
 }
 const element = (tag, options, ...children) => fill(document.createElement(tag), options, children);
-const shape = (tag, options, ...children) =>
-  fill(document.createElementNS("http://www.w3.org/2000/svg", tag), options, children);
 
 // ---- numbers
 const known = (value) => typeof value === "number" && Number.isFinite(value);
@@ -162,162 +160,6 @@ function showTip(event, text) {
   tip.style.top = (event.clientY + box.height + 26 > innerHeight ? event.clientY - box.height - 12 : event.clientY + 18) + "px";
 }
 const hideTip = () => { tip.hidden = true; };
-
-// Draws when the slot comes near the screen: hundreds of plots cost nothing until looked at.
-const waiting = new Map();
-const watcher = new IntersectionObserver((entries) => {
-  for (const entry of entries) if (entry.isIntersecting) drawNow(entry.target);
-}, { rootMargin: "400px" });
-function drawNow(slot) {
-  const draw = waiting.get(slot);
-  if (!draw) return;
-  waiting.delete(slot);
-  watcher.unobserve(slot);
-  slot.append(draw());
-}
-function lazy(draw) {
-  const slot = element("div", { class: "slot" });
-  waiting.set(slot, draw);
-  watcher.observe(slot);
-  return slot;
-}
-addEventListener("beforeprint", () => {
-  for (const slot of [...waiting.keys()]) if (slot.isConnected) drawNow(slot);
-});
-
-// ---- plots
-// Bars with logarithmic heights: tails of one element stay visible beside peaks of millions.
-function histogramPlot(row) {
-  const histogram = row.histogram, width = 400, height = 140, left = 8, right = 8, base = 118;
-  const low = Math.min(histogram.lower, row.range_min), n = histogram.counts.length;
-  const high = Math.max(histogram.lower + n * histogram.width, row.range_max);
-  const x = (value) => left + (width - left - right) * (value - low) / (high - low || 1);
-  const peak = Math.log10(1 + histogram.counts.reduce((a, b) => Math.max(a, b), 1));
-  const y = (value) => base - (base - 16) * Math.log10(1 + value) / peak;
-  const plot = shape("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img",
-    "aria-label": `Histogram from ${short(row.observed_min)} to ${short(row.observed_max)}; chosen range ` +
-      `${short(row.range_min)} to ${short(row.range_max)}, ${share(row.clipped_fraction)} clipped` });
-  plot.append(shape("rect", { class: "range", x: x(row.range_min), y: 8, height: base - 8,
-    width: Math.max(x(row.range_max) - x(row.range_min), 1) }));
-  let kept = "", cut = "";
-  histogram.counts.forEach((value, i) => {
-    if (value === 0) return;
-    const from = histogram.lower + i * histogram.width, to = from + histogram.width;
-    const bar = `M${x(from).toFixed(2)} ${base}V${y(value).toFixed(2)}H${Math.max(x(to), x(from) + 0.6).toFixed(2)}V${base}z`;
-    if (to <= row.range_min || from >= row.range_max) cut += bar; else kept += bar;
-  });
-  plot.append(shape("path", { class: "kept", d: kept }), shape("path", { class: "cut", d: cut }),
-    shape("path", { class: "axis", d: `M${left} ${base}H${width - right}` }));
-  for (const edge of [row.range_min, row.range_max]) {
-    plot.append(shape("path", { class: "edge", d: `M${x(edge)} 4V${base + 4}` }));
-  }
-  if (low < 0 && high > 0) plot.append(shape("path", { class: "zero", d: `M${x(0)} 4V${base + 4}` }));
-  const label = (value, anchor) => shape("text", { x: anchor === "start" ? left : width - right, y: height - 6, "text-anchor": anchor }, short(value));
-  plot.append(label(low, "start"), label(high, "end"));
-  if (x(0) > 60 && x(0) < width - 60) plot.append(shape("text", { x: x(0), y: height - 6, "text-anchor": "middle" }, "0"));
-  const binText = (i) => `${short(histogram.lower + i * histogram.width)} \u2026 ${short(histogram.lower + (i + 1) * histogram.width)}\n${count(histogram.counts[i])} elements`;
-  plot.addEventListener("mousemove", (event) => {
-    const box = plot.getBoundingClientRect();
-    const value = low + (high - low) * ((event.clientX - box.left) / box.width * width - left) / (width - left - right);
-    const i = Math.floor((value - histogram.lower) / histogram.width);
-    if (i < 0 || i >= n) return hideTip();
-    showTip(event, binText(i));
-  });
-  plotKeys(plot, n, (i) => ({ text: binText(i), x: x(histogram.lower + (i + 0.5) * histogram.width) / width, y: 0.5 }), () => {}, null);
-  plot.addEventListener("mouseleave", hideTip);
-  return plot;
-}
-// Makes the `size` marks of a plot reachable by keyboard: arrows go from mark to mark, Enter does
-// what a click does. `show(i)` marks one and gives its tooltip and where in the plot it lies
-// (parts of width and height).
-function plotKeys(plot, size, show, hide, go) {
-  let at = -1;
-  plot.setAttribute("tabindex", "0");
-  plot.addEventListener("blur", () => { at = -1; hide(); hideTip(); });
-  plot.addEventListener("keydown", (event) => {
-    const last = size - 1, moves = { ArrowRight: Math.min(at + 1, last), ArrowLeft: Math.max(at - 1, 0), Home: 0, End: last };
-    if (event.key === "Enter" && go && at >= 0) go(at);
-    if (event.key === "Escape") { hide(); hideTip(); }
-    if (!(event.key in moves) || size === 0) return;
-    event.preventDefault();
-    at = moves[event.key];
-    const box = plot.getBoundingClientRect(), { text, x, y } = show(at);
-    showTip({ clientX: box.left + x * box.width, clientY: box.top + y * box.height }, text);
-  });
-}
-// Tooltips of single marks: {node, text, go} in the order in which arrow keys visit them.
-function dotTips(plot, dots) {
-  const view = plot.viewBox.baseVal, number = (dot, name) => Number(dot.node.getAttribute(name));
-  const clear = () => dots.forEach((dot) => dot.node.classList.remove("hot"));
-  for (const dot of dots) {
-    dot.node.addEventListener("mousemove", (event) => showTip(event, dot.text));
-    dot.node.addEventListener("mouseleave", hideTip);
-    dot.node.addEventListener("click", dot.go);
-  }
-  plotKeys(plot, dots.length, (i) => {
-    clear();
-    dots[i].node.classList.add("hot");
-    return { text: dots[i].text, x: number(dots[i], "cx") / view.width, y: number(dots[i], "cy") / view.height };
-  }, clear, (i) => dots[i].go());
-}
-// One bar for each item in order; `text(item)` is its tooltip, `go(item)` what a click does.
-function profilePlot(items, label, text, go, ends = ["input", "output"]) {
-  const width = 1180, height = 230, left = 40, right = 8, top = 12, base = 205;
-  const finite = items.filter((item) => known(item.db)).map((item) => item.db);
-  const high = Math.min(80, Math.max(45, ...finite) * 1.05), low = Math.max(-20, Math.min(0, ...finite));
-  const y = (db) => base - (base - top) * (Math.min(Math.max(db, low), high) - low) / (high - low);
-  const step = (width - left - right) / Math.max(items.length, 1);
-  const plot = shape("svg", { class: "plot wide", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
-  plotFrame(plot, { width, height, left, right, y, low, high, every: 10, ends });
-  items.forEach((item, i) => {
-    if (!known(item.db) && !item.exact) return;
-    const at = item.exact ? high : item.db, from = Math.max(low, 0), bar = Math.min(Math.max(step * 0.78, 1), 34);
-    plot.append(shape("rect", { class: "bar " + toneOf(item.db, item.exact), x: left + (i + 0.5) * step - bar / 2,
-      y: Math.min(y(at), y(from)), width: bar, height: Math.max(Math.abs(y(from) - y(at)), 1), rx: Math.min(2, bar / 3) }));
-  });
-  for (const db of [kGuideDb, kSensitiveDb]) plot.append(shape("path", { class: "guide", d: `M${left} ${y(db)}H${width - right}` }));
-  hoverColumns(plot, { width, left, top, base, step, items }, text, go);
-  return plot;
-}
-// A cursor over the columns of a plot: `text(item)` is its tooltip, `go(item)` what a click does.
-function hoverColumns(plot, { width, left, top, base, step, items }, text, go) {
-  const cursor = shape("rect", { class: "cursor", y: top, height: base - top, width: step, visibility: "hidden" });
-  plot.append(cursor);
-  const itemAt = (event) => {
-    const box = plot.getBoundingClientRect();
-    const i = Math.floor(((event.clientX - box.left) / box.width * width - left) / step);
-    return i >= 0 && i < items.length ? i : -1;
-  };
-  const hide = () => cursor.setAttribute("visibility", "hidden");
-  const mark = (i) => {
-    cursor.setAttribute("visibility", "visible");
-    cursor.setAttribute("x", left + i * step);
-  };
-  plot.addEventListener("mousemove", (event) => {
-    const i = itemAt(event);
-    if (i < 0) { hide(); return hideTip(); }
-    mark(i);
-    showTip(event, text(items[i]));
-  });
-  plot.addEventListener("mouseleave", () => { hide(); hideTip(); });
-  plotKeys(plot, items.length, (i) => {
-    mark(i);
-    return { text: text(items[i]), x: (left + (i + 0.5) * step) / width, y: 0.5 };
-  }, hide, go && ((i) => go(items[i])));
-  if (!go) return;
-  plot.style.cursor = "pointer";
-  plot.addEventListener("click", (event) => { const i = itemAt(event); if (i >= 0) go(items[i]); });
-}
-// Grid lines every `every` dB, and the names of both ends of the graph.
-function plotFrame(plot, { width, height, left, right, y, low, high, every, ends = ["input", "output"] }) {
-  for (let db = Math.ceil(low / every) * every; db <= high; db += every) {
-    plot.append(shape("path", { class: "grid", d: `M${left} ${y(db)}H${width - right}` }),
-      shape("text", { x: left - 6, y: y(db) + 4, "text-anchor": "end" }, fixed(db, 0)));
-  }
-  plot.append(shape("text", { x: left - 6, y: height - 4, "text-anchor": "end" }, "dB"),
-    shape("text", { x: left, y: height - 4 }, ends[0]),
-    shape("text", { x: width - right, y: height - 4, "text-anchor": "end" }, ends[1]));
-}
 
 // ---- a sortable table that shows `limit` rows until asked for all
 // columns: {title, key(row) for sorting, cell(row), number, first: "ascending"|"descending"}

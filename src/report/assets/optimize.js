@@ -29,21 +29,24 @@ function summarySection() {
 }
 
 // What the rewrites save, one bar each, in the order in which they ran.
-function gainPlot() {
+function gainChart() {
   const key = hasVendor() ? "vendor_gain_us" : "predicted_gain_us";
-  const rows = data.rewrites.filter((row) => known(row[key]));
+  const rows = data.rewrites.filter((row) => known(row[key])).map((row, i) => ({ i: i + 0.5, name: middle(row.name, 30), gain: row[key], row,
+    text: microsecondText(row[key]) + " us", fill: `var(--${row[key] < 0 ? "bad" : "accent"})` }));
   if (rows.length === 0) return null;
-  const line = 24, left = 220, right = 90, width = 760, height = line * rows.length + 8;
-  const most = Math.max(...rows.map((row) => Math.abs(row[key])), 1e-9);
-  const plot = shape("svg", { class: "plot still", viewBox: `0 0 ${width} ${height}`, role: "img",
-    "aria-label": "Gain of each rewrite in microseconds: " + rows.map((row) => `${row.name} ${microsecondText(row[key])}`).join(", ") });
-  rows.forEach((row, i) => {
-    const length = (width - left - right) * Math.abs(row[key]) / most, y = line * i + 6;
-    plot.append(shape("text", { x: left - 8, y: y + 12, "text-anchor": "end" }, middle(row.name, 30)),
-      shape("rect", { class: row[key] < 0 ? "cut" : "kept", x: left, y, width: Math.max(length, 1), height: line - 8 }),
-      shape("text", { x: left + length + 6, y: y + 12 }, microsecondText(row[key]) + " us"));
-  });
-  return element("figure", { class: "panel" }, plot, element("figcaption", {}, hasVendor() ? "Gain by the vendor's estimate" : "Predicted gain"));
+  const gains = rows.map((row) => row.gain), low = Math.min(0, ...gains), high = Math.max(0, ...gains), slack = 0.15 * (high - low || 1);
+  const title = hasVendor() ? "gain by the vendor's estimate, us" : "predicted gain, us";
+  return element("div", { class: "panel" }, chart({
+    label: "Gain of each rewrite in microseconds: " + rows.map(({ row, gain }) => `${row.name} ${microsecondText(gain)}`).join(", "),
+    height: 24 * rows.length + 60, wide: true,
+    x: { domain: [low < 0 ? low - slack : 0, high + slack], orient: "bottom", title },
+    y: { domain: [rows.length, 0], orient: "left", grid: false, ticks: false, values: rows.map((row) => row.i), labelLimit: 260,
+      label: JSON.stringify(rows.map((row) => row.name)) + "[floor(datum.value)]" },
+    layers: [layer("rect", rows, { x: { scale: "x", value: 0 }, x2: "gain", yc: "i", height: { value: 15 }, fill: "fill", opacity: { value: 0.85 } }),
+      layer("text", rows, { x: "gain", y: "i", text: "text", baseline: { value: "middle" }, dx: { signal: "datum.gain < 0 ? -6 : 6" }, align: { signal: "datum.gain < 0 ? 'right' : 'left'" } })],
+    items: rows, at: ({ gain, i }) => [gain, i], text: ({ row, text }) => `${row.name}\n${text} in ${count(row.places.length)} places`,
+    columns: ["Rewrite", title], cells: ({ row, text }) => [row.name, text],
+  }));
 }
 
 function rewritesTable() {
@@ -64,7 +67,7 @@ function rewritesTable() {
 function rewritesSection() {
   const fusions = data.npu_fusions.places;
   section("rewrites", "Rewrites", data.rewrites.length === 0 ? "None applied: nothing in this model to gain from." : "In the order in which they ran; open a row for the places.",
-    gainPlot(), data.rewrites.length > 0 && rewritesTable(),
+    gainChart(), data.rewrites.length > 0 && rewritesTable(),
     fusions.length > 0 && element("details", { class: "panel block" }, element("summary", {}, `${count(fusions.length)} values stay inside operations that the NPU runs as one`),
       element("ul", {}, fusions.map((place) => element("li", { class: "mono" }, place)))));
 }

@@ -12,41 +12,34 @@ function targetMetric(search) {
   const sign = (differing.metric - search.reference) / differing.loss;
   return Math.abs(Math.abs(sign) - 1) < 1e-3 ? search.reference + Math.sign(sign) * search.max_loss : null;
 }
-function paretoPlot(search, choose) {
-  const width = 1180, height = 400, left = 70, right = 24, top = 20, base = 356;
-  const points = search.points.map((point, i) => ({ point, i })).filter(({ point }) => known(point.metric));
+function paretoChart(search, choose) {
   const target = targetMetric(search), limit = search.max_latency_us;
+  const points = search.points.filter((point) => known(point.metric)).sort((a, b) => a.predicted_us - b.predicted_us).map((point) =>
+    ({ point, x: point.predicted_us, y: point.metric, tone: `var(--${point.chosen ? "s4" : point.on_front ? "s3" : "s0"})`, beaten: !point.chosen && !point.on_front }));
   const spread = (values) => {
     const low = Math.min(...values), high = Math.max(...values), slack = 0.06 * (high - low) || 0.05 * Math.abs(high) || 1;
     return [low - slack, high + slack];
   };
-  const [x0, x1] = spread([...points.map(({ point }) => point.predicted_us), ...(known(limit) ? [limit] : [])]);
-  const [y0, y1] = spread([...points.map(({ point }) => point.metric), ...(known(search.reference) && search.reference !== 0 ? [search.reference] : []), ...(target === null ? [] : [target])]);
-  const x = (value) => left + (width - left - right) * (value - x0) / (x1 - x0);
-  const y = (value) => base - (base - top) * (value - y0) / (y1 - y0);
-  const plot = shape("svg", { class: "plot wide", viewBox: `0 0 ${width} ${height}`, role: "img",
-    "aria-label": `Predicted time against ${search.metric} of ${points.length} models; the table below holds the same numbers. Arrow keys go from point to point` });
-  for (let i = 0; i <= 5; i += 1) {
-    const atX = x0 + (x1 - x0) * i / 5, atY = y0 + (y1 - y0) * i / 5;
-    plot.append(shape("path", { class: "grid", d: `M${x(atX)} ${top}V${base}M${left} ${y(atY)}H${width - right}` }),
-      shape("text", { x: x(atX), y: base + 16, "text-anchor": "middle" }, short(atX)), shape("text", { x: left - 6, y: y(atY) + 4, "text-anchor": "end" }, short(atY)));
-  }
-  plot.append(shape("text", { x: width - right, y: base + 34, "text-anchor": "end" }, "predicted time, \u00b5s"), shape("text", { x: left, y: base + 34 }, search.metric));
-  const guide = (d, text, at) => plot.append(shape("path", { class: "guide", d }), shape("text", at, text));
-  if (known(search.reference) && search.reference !== 0) guide(`M${left} ${y(search.reference)}H${width - right}`, "float", { x: left + 4, y: y(search.reference) - 5 });
-  if (target !== null) guide(`M${left} ${y(target)}H${width - right}`, "target", { x: left + 4, y: y(target) + 13 });
-  if (known(limit)) guide(`M${x(limit)} ${top}V${base}`, "budget", { x: x(limit) - 4, y: top + 10, "text-anchor": "end" });
-  const front = points.filter(({ point }) => point.on_front).sort((a, b) => a.point.predicted_us - b.point.predicted_us);
-  if (front.length > 1) plot.append(shape("path", { class: "edge", fill: "none", d: "M" + front.map(({ point }) => `${x(point.predicted_us).toFixed(1)} ${y(point.metric).toFixed(1)}`).join("L") }));
-  const dots = points.sort((a, b) => a.point.predicted_us - b.point.predicted_us).map(({ point, i }) => {
-    const chosen = i === search.chosen, at = [x(point.predicted_us), y(point.metric)];
-    const node = shape("circle", { class: "mark " + (chosen ? "s4" : point.on_front ? "s3" : "s0"), cx: at[0], cy: at[1], r: chosen ? 9 : 5.5 });
-    plot.append(node);
-    if (chosen) plot.append(shape("text", { class: "strong", x: at[0], y: at[1] < top + 24 ? at[1] + 24 : at[1] - 14, "text-anchor": "middle" }, "chosen"));
-    return { node, text: paretoTip(point, search), go: () => choose(point) };
+  const lines = [...(known(search.reference) && search.reference !== 0 ? [["y", search.reference, "float", -5]] : []),
+    ...(target === null ? [] : [["y", target, "target", 13]]), ...(known(limit) ? [["x", limit, "budget", 0]] : [])];
+  const onAxis = (axis) => lines.filter(([name]) => name === axis).map(([, value]) => value);
+  const note = ([axis, value, text, dy]) => layer("text", [{ value, text }], axis === "y" ? { x: { value: 4 }, y: "value", text: "text", dy: { value: dy } }
+    : { x: "value", y: { value: 10 }, text: "text", align: { value: "right" }, dx: { value: -4 } });
+  return chart({
+    label: `Predicted time against ${search.metric} of ${points.length} models; the table below holds the same numbers. Arrow keys go from point to point`,
+    height: 400, wide: true,
+    x: { domain: spread([...points.map(({ x }) => x), ...onAxis("x")]), orient: "bottom", title: "predicted time, \u00b5s", tickCount: 8 },
+    y: { domain: spread([...points.map(({ y }) => y), ...onAxis("y")]), orient: "left", title: search.metric, tickCount: 6 },
+    layers: [...lines.map(([axis, value]) => guide(axis, value, kDashed)), ...lines.map(note),
+      layer("line", points.filter(({ point }) => point.on_front), { x: "x", y: "y", stroke: ink("accent"), strokeWidth: { value: 1.5 } }),
+      layer("symbol", points.map((row) => ({ ...row, fill: row.beaten ? "var(--card)" : row.tone, size: row.point.chosen ? 320 : 120 })),
+        { x: "x", y: "y", size: "size", fill: "fill", stroke: "tone", strokeWidth: { value: 1.6 } }),
+      layer("text", points.filter(({ point }) => point.chosen), { x: "x", y: "y", text: { value: "chosen" }, align: { value: "center" }, fontWeight: { value: 600 },
+        fill: ink("text"), dy: { signal: "scale('y', datum.y) < 24 ? 24 : -14" } })],
+    items: points, at: ({ x, y }) => [x, y], go: ({ point }) => choose(point), text: ({ point }) => paretoTip(point, search),
+    columns: ["Model", "Predicted, \u00b5s", search.metric, "Front"],
+    cells: ({ point }) => [point.name, fixed(point.predicted_us, 1), short(point.metric), point.chosen ? "chosen" : point.on_front ? "front" : "\u2013"],
   });
-  dotTips(plot, dots);
-  return plot;
 }
 function paretoSection() {
   const search = data.search, vendor = search.points.some((point) => point.vendor);
@@ -63,8 +56,8 @@ function paretoSection() {
   const table = sortableTable("Evaluated models", columns, detail, 24);
   section("pareto", ["Accuracy against latency", "Pareto"], `Every model that the search evaluated; times are predictions. No other model is both faster and better than those on the line. ` +
     (search.meets_target ? "The chosen one meets the target." : "None meets the target: the chosen one comes nearest."),
-    element("div", { class: "panel" }, element("div", { class: "pan" }, paretoPlot(search, (point) => table.reveal(point))),
-      element("ul", { class: "legend", "aria-label": "Colours" }, [["s4", "chosen"], ["s3", "on the front"], ["s0", "beaten by another"]].map(([tone, text]) => element("li", { class: tone }, element("i"), text)))),
+    element("div", { class: "panel" }, paretoChart(search, (point) => table.reveal(point)),
+      element("ul", { class: "legend", "aria-label": "Colours" }, [["s4", "chosen"], ["s3", "on the front"], ["s0", "beaten by another"]].map(([tone, text]) => element("li", { class: tone + " form circle" }, element("i"), text)))),
     element("div", { class: "gap" }, table.node));
   table.set(search.points);
   table.sortBy(columns[1], "ascending");

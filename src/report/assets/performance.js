@@ -77,7 +77,7 @@ function costTableSection(prediction) {
 // Roofline and time-line; a click shows the layer in the table of costs.
 function pictureSections(prediction, show) {
   section("roofline", "Roofline", "One dot for each layer with multiply-accumulates, its size by its time. Bytes are weights, inputs and outputs: dots above the slope keep their activations in VTCM. Dots far below both lines wait for neither peak nor DDR: narrow channels, depthwise kernels, the floor of each operation.",
-    element("div", { class: "panel" }, element("div", { class: "pan" }, rooflinePlot(prediction.layers, prediction.machine, show))),
+    element("div", { class: "panel" }, rooflineChart(prediction.layers, prediction.machine, show)),
     element("ul", { class: "legend", "aria-label": "Colours" }, kBounds.slice(0, 5).map(([, text, tone]) => element("li", { class: tone }, element("i"), text))));
   const view = timelineView(predictedTimeline(prediction), 1000, (name) => { const row = prediction.layers.find((layer) => layer.name === name); if (row) show(row); });
   section("timeline", ["Time-line and VTCM", "Time-line"], "When each layer runs, on the unit that bounds it, and how full VTCM is meanwhile.", view.node);

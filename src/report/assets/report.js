@@ -106,7 +106,7 @@ function layerTip(layer) {
 }
 function layerDetail(layer) {
   const row = activationOf.get(layer.output);
-  const plot = row && row.histogram ? element("div", {}, histogramPlot(row), element("p", { class: "under" }, rangeText(row)))
+  const plot = row && row.histogram ? element("div", {}, histogramChart(row), element("p", { class: "under" }, rangeText(row)))
     : element("p", { class: "under" }, row ? "No histogram was gathered." : "The output carries no encoding of its own.");
   return element("div", { class: "twin" },
     facts([["layer", element("span", { class: "mono" }, layer.name)], ["output", element("span", { class: "mono" }, layer.output || "\u2013")],
@@ -149,14 +149,14 @@ function layersSection() {
     shown.textContent = `${count(list.length)} of ${count(data.layers.length)} layers`;
     table.set(list);
   }
-  const plot = profilePlot(data.layers, "Output SQNR of each layer in graph order", layerTip, (layer) => {
+  const plot = profileChart(data.layers, { label: "Output SQNR of each layer in graph order", name: (layer) => layer.name, text: layerTip, go: (layer) => {
     search.value = op.value = only.value = "";
     apply();
     table.reveal(layer);
-  });
+  } });
   section("layers", "Layers", "Signal to noise of each layer's output, quantized model against float: errors of all layers before it " +
     "included. Where the bars fall, the step before is the suspect. Click a bar or a name for its range and histogram.",
-    element("div", { class: "panel" }, element("div", { class: "pan" }, plot), dbLegend()), element("div", { class: "tools" }, search, op, only, order, shown), table.node);
+    element("div", { class: "panel" }, plot, dbLegend()), element("div", { class: "tools" }, search, op, only, order, shown), table.node);
   table.sortBy(sqnr, "ascending");
   apply();
 }
@@ -168,7 +168,7 @@ function rangeText(row) {
 }
 function activationCard(row) {
   return element("article", { class: "panel" }, element("h3", { title: row.tensor }, middle(row.tensor, 84)),
-    row.histogram ? lazy(() => histogramPlot(row)) : element("p", { class: "slot" }, "No histogram was gathered."),
+    row.histogram ? histogramChart(row) : element("p", { class: "slot" }, "No histogram was gathered."),
     element("p", {}, rangeText(row)));
 }
 function activationsSection() {
@@ -186,7 +186,6 @@ function activationsSection() {
   function apply() {
     const text = search.value.toLowerCase();
     const list = data.activations.filter((row) => row.tensor.toLowerCase().includes(text)).sort(orders[chosen]);
-    for (const slot of grid.querySelectorAll(".slot")) { watcher.unobserve(slot); waiting.delete(slot); }
     grid.replaceChildren(...list.slice(0, limit).map(activationCard));
     shown.textContent = `${count(list.length)} of ${count(data.activations.length)} tensors`;
     more.hidden = list.length <= limit;

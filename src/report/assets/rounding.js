@@ -44,12 +44,7 @@ function roundingCards() {
 }
 
 // Marks differ in form and colour.
-function stepMark(tone, x, y, r) {
-  const at = (dx, dy) => `${(x + dx * r).toFixed(2)} ${(y + dy * r).toFixed(2)}`;
-  if (tone === "s1") return shape("path", { class: "mark s1", d: `M${at(0, -1.3)}L${at(1.3, 0)}L${at(0, 1.3)}L${at(-1.3, 0)}z` });
-  if (tone === "s2") return shape("path", { class: "mark s2", d: `M${at(-0.95, -0.95)}L${at(0.95, -0.95)}L${at(0.95, 0.95)}L${at(-0.95, 0.95)}z` });
-  return shape("circle", { class: "mark " + tone, cx: x, cy: y, r: tone === "s3" ? 0.82 * r : r });
-}
+const kStepForms = { s0: { shape: "circle", part: 1 }, s1: { shape: "diamond", part: 1 }, s2: { shape: "square", part: 0.9 }, s3: { shape: "circle", part: 0.7 } };
 function roundingTip(row) {
   return [row.layer, ...roundingSteps.map((step, i) => {
     const gain = i > 0 ? stepGains(row)[i - 1] : null;
@@ -57,26 +52,24 @@ function roundingTip(row) {
   }), known(clampGain(row)) && `behind the Relu or Clip: ${signed(clampGain(row), 2)} dB`].filter(Boolean).join("\n");
 }
 // One dumbbell for each layer in graph order: from min-max up to the result.
-function dumbbellPlot(rows, go) {
-  const width = 1180, height = 260, left = 40, right = 8, top = 14, base = 235;
+function dumbbellChart(rows, go) {
   const values = rows.flatMap((row) => roundingSteps.map((step) => row.output_sqnr_db[step.key])).filter(known);
   const low = 5 * Math.floor((Math.min(...values, 60) - 1) / 5), high = 5 * Math.ceil((Math.max(...values, low + 10) + 1) / 5);
-  const y = (db) => base - (base - top) * (db - low) / (high - low);
-  const step = (width - left - right) / rows.length, r = Math.min(Math.max(step * 0.2, 1.6), 5.5);
-  const plot = shape("svg", { class: "plot wide", viewBox: `0 0 ${width} ${height}`, role: "img",
-    "aria-label": "Output SQNR of each layer after each weight method, in graph order" });
-  plotFrame(plot, { width, height, left, right, y, low, high, every: high - low > 60 ? 20 : high - low > 25 ? 10 : 5 });
-  rows.forEach((row, i) => {
-    const x = left + (i + 0.5) * step, marks = roundingSteps.filter((one) => known(row.output_sqnr_db[one.key]));
-    const heights = marks.map((one) => y(row.output_sqnr_db[one.key]));
-    if (marks.length > 1) plot.append(shape("path", { class: "stem", d: `M${x} ${Math.min(...heights)}V${Math.max(...heights)}` }));
-    marks.forEach((one, k) => plot.append(stepMark(one.tone, x, heights[k], r)));
+  const marks = rows.flatMap((row, i) => roundingSteps.filter((step) => known(row.output_sqnr_db[step.key])).map(({ key, tone }) =>
+    ({ i, x: i + 0.5, y: row.output_sqnr_db[key], tone: `var(--${tone})`, fill: tone === "s0" ? "var(--card)" : `var(--${tone})`, ...kStepForms[tone] })));
+  const stems = rows.map((row, i) => marks.filter((mark) => mark.i === i).map((mark) => mark.y)).map((ys, i) => ({ x: i + 0.5, from: Math.min(...ys), to: Math.max(...ys), size: ys.length }));
+  return chart({
+    label: "Output SQNR of each layer after each weight method, in graph order", height: 260, wide: true,
+    x: layerAxis(rows.length, ["input", "output"]), y: { domain: [low, high], orient: "left", title: "SQNR, dB", tickCount: 6 },
+    layers: [layer("rule", stems.filter((stem) => stem.size > 1), { x: "x", y: "from", y2: { scale: "y", field: "to" }, stroke: ink("line"), strokeWidth: { value: 3 } }),
+      layer("symbol", marks, { x: "x", y: "y", shape: "shape", fill: "fill", stroke: "tone", strokeWidth: { value: 1.4 },
+        size: { signal: `datum.part * pow(clamp(0.4 * width / ${rows.length}, 3.2, 10), 2)` } })],
+    items: rows.map((row, i) => ({ row, i })), span: ({ i }) => [i, i + 1], text: ({ row }) => roundingTip(row), go: ({ row }) => go(row),
+    columns: ["Layer", ...roundingSteps.map((step) => step.title + ", dB")], cells: ({ row }) => [row.layer, ...roundingSteps.map((step) => stepText(row.output_sqnr_db[step.key]))],
   });
-  hoverColumns(plot, { width, left, top, base, step, items: rows }, roundingTip, go);
-  return plot;
 }
 const stepLegend = () => element("ul", { class: "legend", "aria-label": "Steps" }, roundingSteps.map((step) =>
-  element("li", {}, shape("svg", { class: "plot key", viewBox: "0 0 14 14", "aria-hidden": "true" }, stepMark(step.tone, 7, 7, 4.6)), step.title)));
+  element("li", { class: `${step.tone} form ${kStepForms[step.tone].shape}` }, element("i"), step.title)));
 
 // Gains of the steps end to end, on one scale for all layers.
 function gainBar(row, top) {
@@ -108,7 +101,7 @@ function roundingSection() {
   ];
   const table = sortableTable("Weight methods", columns, roundingDetail, 15);
   const plot = roundingSteps.length > 1 && element("div", { class: "panel" },
-    element("div", { class: "pan" }, dumbbellPlot(data.rounding, (row) => table.reveal(row))), stepLegend());
+    dumbbellChart(data.rounding, (row) => table.reveal(row)), stepLegend());
   section("rounding", ["What each weight method gained", "Weight methods"], "Noise that the quantized weights of a layer add to its own output, over the calibration data, in dB " +
     "below the output (more is better). Unlike the layers above, errors that arrive from earlier layers are not counted. Click a mark or a name for more.",
     roundingCards(), plot && element("div", { class: "gap" }, plot), element("div", { class: "gap" }, table.node));

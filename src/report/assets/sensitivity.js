@@ -31,11 +31,11 @@ function sensitivitySection() {
           cell: (row) => { const entry = row.effects.get(name); return entry ? dbBar(entry.db, entry.exact, top) : "\u2013"; } }])];
     const list = sortableTable("Sensitivity", columns, null, 20);
     list.set(rows);
-    const plotBox = element("div", { class: "pan" });
-    const plot = (name) => plotBox.replaceChildren(profilePlot(rows.filter((row) => row.effects.has(name)).map((row) => ({ ...row.effects.get(name), row })),
-      `SQNR of the model's outputs with one of the ${key} at ${name}, the most sensitive first`,
-      (item) => `${item.row.name}\n${item.row.op}, ${name} alone\nloss ${lossText(item)}\n${decibels(item.db, item.exact)} dB` + (known(item.kl) ? `\nKL ${short(item.kl)}` : ""),
-      (item) => list.reveal(item.row), ["worst", "least"]));
+    const plotBox = element("div", {});
+    const plot = (name) => plotBox.replaceChildren(profileChart(rows.filter((row) => row.effects.has(name)).map((row) => ({ ...row.effects.get(name), row })), {
+      label: `SQNR of the model's outputs with one of the ${key} at ${name}, the most sensitive first`, name: (item) => item.row.name,
+      text: (item) => `${item.row.name}\n${item.row.op}, ${name} alone\nloss ${lossText(item)}\n${decibels(item.db, item.exact)} dB` + (known(item.kl) ? `\nKL ${short(item.kl)}` : ""),
+      go: (item) => list.reveal(item.row), ends: ["worst", "least"] }));
     plot(names[0]);
     box.replaceChildren(element("div", { class: "panel" }, plotBox, dbLegend()),
       names.length > 1 ? element("div", { class: "tools" }, switcher("Width", names.map((name) => [name, name]), names[0], plot)) : "", element("div", { class: "gap" }, list.node));

@@ -1,9 +1,9 @@
-// Lanes over time with zoom, and the use of VTCM below them. Drawn on a canvas: a model has
-// thousands of intervals. `clock` is in MHz, so that cycles / clock are microseconds.
+// Lanes over time with zoom, drawn on a canvas: a model has thousands of intervals. Below them a
+// chart of VTCM, which shows the same part of the time. `clock` is in MHz, so that cycles / clock are microseconds.
 
 const kUnits = [["hmx", "HMX", "--s3"], ["hvx", "HVX", "--s2"], ["dma", "DMA", "--s1"], ["control", "control", "--s0"]];
 const kBox = 5; // start, length, layer, operation, unit
-const kLane = 20, kGap = 3, kLeft = 84, kRight = 10, kAxis = 22, kVtcm = 64;
+const kLane = 20, kGap = 3, kLeft = 84, kRight = 10, kAxis = 22;
 
 // The box of a lane that covers `at`, as an index into its flat list; -1 between boxes.
 function boxAt(boxes, at, slack) {
@@ -25,11 +25,28 @@ function niceStep(span, count) {
 const threeDigits = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
 const microseconds = (value) => (!known(value) ? "\u2013" : value < 10000 ? threeDigits(value) + " \u00b5s" : threeDigits(value / 1000) + " ms");
 
+// Bytes of VTCM in use over time; its plot lies exactly below the lanes.
+function vtcmChart(graph, clock) {
+  const end = graph.cycles / clock, limit = graph.vtcm_bytes || 1, steps = [];
+  for (let i = 0; i < graph.vtcm.length; i += 2) steps.push({ from: graph.vtcm[i] / clock, to: (i + 2 < graph.vtcm.length ? graph.vtcm[i + 2] / clock : end), used: graph.vtcm[i + 1] });
+  const last = steps.length > 0 ? [{ from: end, used: steps[steps.length - 1].used }] : [], most = Math.max(0, ...steps.map((step) => step.used));
+  const top = most > limit / 4 || most === 0 ? limit : 1.25 * most; // little use of much would not be seen
+  const area = layer("area", [...steps, ...last], { x: "from", y: "used", y2: { scale: "y", value: 0 }, interpolate: { value: "step-after" }, fill: ink("accent"), opacity: { value: 0.75 } });
+  return chart({
+    label: `VTCM in use over time: ${bytes(most)} of ${bytes(graph.vtcm_bytes)} at most`, height: 84, padding: { left: kLeft, right: kRight, top: 8, bottom: 20 },
+    x: { domain: [0, end], orient: "bottom", grid: false, ticks: false, labels: false }, y: { domain: [0, top], orient: "left", values: [0, top / 2, top], title: "VTCM",
+      label: `datum.value === 0 ? '0' : datum.value < ${top} ? ${JSON.stringify(bytes(top / 2))} : ${JSON.stringify(bytes(top))}` },
+    layers: [{ ...area, clip: true }], items: steps, span: ({ from, to }) => [from, to],
+    text: ({ from, to, used }) => `VTCM from ${microseconds(from)} to ${microseconds(to)}\n${bytes(used)} of ${bytes(graph.vtcm_bytes)}`,
+    columns: ["From", "To", "VTCM in use"], cells: ({ from, to, used }) => [microseconds(from), microseconds(to), bytes(used)],
+  });
+}
+
 function timelineView(timeline, clock, choose) {
-  let graph = timeline.graphs[0], from = 0, to = graph.cycles, colours = "unit", hot = -1, pinned = -1, drag = null;
+  let graph = timeline.graphs[0], vtcm = null, from = 0, to = graph.cycles, colours = "unit", hot = -1, pinned = -1, drag = null;
   const canvas = element("canvas", { class: "timeline", tabindex: "0", role: "img",
     "aria-label": "Timeline of the hardware lanes; the table of layers holds the same times" });
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d"), memory = element("div", {});
   const rows = () => graph.lanes.length * (kLane + kGap);
   const width = () => canvas.clientWidth - kLeft - kRight;
   const x = (cycle) => kLeft + (cycle - from) / (to - from) * width();
@@ -57,26 +74,6 @@ function timelineView(timeline, clock, choose) {
     }
     context.globalAlpha = 1;
   }
-  function drawVtcm(top) {
-    const limit = graph.vtcm_bytes || 1, base = top + kVtcm, height = (value) => (kVtcm - 4) * Math.min(value / limit, 1);
-    const uses = graph.vtcm;
-    context.fillStyle = style("--shade");
-    context.fillRect(kLeft, top, width(), kVtcm);
-    context.beginPath();
-    context.moveTo(kLeft, base);
-    let level = 0;
-    for (let i = 0; i < uses.length && uses[i] <= to; i += 2) {
-      if (uses[i] > from) context.lineTo(x(uses[i]), base - height(level));
-      level = uses[i + 1];
-      context.lineTo(Math.max(x(uses[i]), kLeft), base - height(level));
-    }
-    context.lineTo(kLeft + width(), base - height(level));
-    context.lineTo(kLeft + width(), base);
-    context.fillStyle = style("--accent");
-    context.globalAlpha = 0.75;
-    context.fill();
-    context.globalAlpha = 1;
-  }
   function drawAxis(top) {
     const span = (to - from) / clock, step = niceStep(span, Math.max(width() / 90, 2));
     context.textAlign = "center";
@@ -89,13 +86,13 @@ function timelineView(timeline, clock, choose) {
     }
   }
   function draw() {
-    const height = rows() + kVtcm + kAxis + 6, ratio = devicePixelRatio || 1;
+    const height = rows() + kAxis + 2, ratio = devicePixelRatio || 1;
     canvas.style.height = height + "px";
     canvas.width = Math.round(canvas.clientWidth * ratio);
     canvas.height = Math.round(height * ratio);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.font = "12px system-ui, sans-serif";
-    drawAxis(rows() + kVtcm + 6);
+    drawAxis(rows() + 2);
     const palette = new Map();
     graph.lanes.forEach((lane, i) => {
       const top = i * (kLane + kGap);
@@ -104,11 +101,6 @@ function timelineView(timeline, clock, choose) {
       context.fillText(lane.name, kLeft - 8, top + 14);
       drawLane(lane, top, palette);
     });
-    drawVtcm(rows() + 4);
-    context.fillStyle = style("--soft");
-    context.textAlign = "right";
-    context.fillText("VTCM", kLeft - 8, rows() + 4 + kVtcm / 2);
-    context.fillText(bytes(graph.vtcm_bytes), kLeft - 8, rows() + 4 + kVtcm / 2 + 15);
   }
   let asked = false;
   function redraw() {
@@ -120,6 +112,7 @@ function timelineView(timeline, clock, choose) {
     const least = Math.min(graph.cycles, 64), span = Math.min(Math.max(end - start, least), graph.cycles);
     from = Math.min(Math.max(start, 0), graph.cycles - span);
     to = from + span;
+    vtcm.setDomain([from / clock, to / clock]);
     redraw();
   }
   const zoom = (factor, at = (from + to) / 2) => show(at - (at - from) / factor, at + (to - at) / factor);
@@ -129,18 +122,11 @@ function timelineView(timeline, clock, choose) {
   function find(event) {
     const box = canvas.getBoundingClientRect(), at = cycleAt(event.clientX - box.left), y = event.clientY - box.top;
     if (at < from || at > to) return null;
-    if (y > rows()) return y < rows() + kVtcm + 4 ? { vtcm: vtcmAt(at), at } : null;
     const lane = graph.lanes[Math.floor(y / (kLane + kGap))];
     const i = lane ? boxAt(lane.boxes, at, 2 * (to - from) / width()) : -1;
     return i < 0 ? null : { lane, i, layer: lane.boxes[i + 2] };
   }
-  function vtcmAt(at) {
-    let level = 0;
-    for (let i = 0; i < graph.vtcm.length && graph.vtcm[i] <= at; i += 2) level = graph.vtcm[i + 1];
-    return level;
-  }
   function tipText(found) {
-    if (found.vtcm !== undefined) return `VTCM at ${microseconds(found.at / clock)}: ${bytes(found.vtcm)} of ${bytes(graph.vtcm_bytes)}`;
     const boxes = found.lane.boxes, i = found.i;
     return `${timeline.layers[found.layer]}\n${timeline.operations[boxes[i + 3]]}\n${found.lane.name} (${kUnits[boxes[i + 4]][1]}), ` +
       `${microseconds(boxes[i + 1] / clock)} from ${microseconds(boxes[i] / clock)}`;
@@ -151,7 +137,7 @@ function timelineView(timeline, clock, choose) {
       drag.moved = drag.moved || Math.abs(drag.x - event.clientX) > 3;
       return show(drag.from + moved, drag.to + moved);
     }
-    const found = find(event), layer = found && found.layer !== undefined ? found.layer : -1;
+    const found = find(event), layer = found ? found.layer : -1;
     if (found) showTip(event, tipText(found)); else hideTip();
     if (layer !== hot) { hot = layer; redraw(); }
   });
@@ -164,7 +150,7 @@ function timelineView(timeline, clock, choose) {
     const clicked = drag && !drag.moved, found = clicked && find(event);
     drag = null;
     if (!clicked) return;
-    pinned = found && found.layer !== undefined ? found.layer : -1;
+    pinned = found ? found.layer : -1;
     if (pinned >= 0) choose(timeline.layers[pinned], timeline.graphs.indexOf(graph));
     redraw();
   });
@@ -185,19 +171,26 @@ function timelineView(timeline, clock, choose) {
   new ResizeObserver(redraw).observe(canvas);
   addEventListener("beforeprint", draw);
 
+  function chooseGraph(i) {
+    graph = timeline.graphs[i];
+    vtcm = vtcmChart(graph, clock);
+    memory.replaceChildren(vtcm);
+  }
+  chooseGraph(0);
+
   const button = (text, label, action) => element("button", { type: "button", "aria-label": label, title: label, onclick: action }, text);
   return {
     node: element("div", {},
       element("div", { class: "tools" },
         timeline.graphs.length > 1 && switcher("Graph", timeline.graphs.map((_, i) => [i, "Graph " + (i + 1)]), 0, (i) => {
-          graph = timeline.graphs[i]; pinned = -1; show(0, graph.cycles); }),
+          pinned = -1; chooseGraph(i); show(0, graph.cycles); }),
         switcher("Colours", [["unit", "By unit"], ["layer", "By layer"]], colours, (key) => { colours = key; redraw(); }),
         element("span", { class: "switch" }, button("+", "Zoom in", () => zoom(1.6)), button("\u2212", "Zoom out", () => zoom(1 / 1.6)), button("All", "Whole run", () => show(0, graph.cycles))),
         element("span", { class: "count" }, "drag to move, Ctrl + wheel or double click to zoom")),
-      element("div", { class: "panel" }, canvas)),
+      element("div", { class: "panel" }, canvas, memory)),
     // Marks a layer and brings it into view.
     reveal(name, index, start, span) {
-      graph = timeline.graphs[index];
+      chooseGraph(index);
       pinned = timeline.layers.indexOf(name);
       show(start * clock - 0.2 * span * clock, (start + 1.2 * span) * clock);
       canvas.scrollIntoView({ block: "center" });

@@ -1,25 +1,19 @@
 // report.html of `qat`: loss and metric over the epochs.
 
 // One line over the epochs of `rows`, with a dot at the epoch that is the result.
-function curvePlot(rows, title, value, text) {
-  const width = 580, height = 200, left = 56, right = 12, top = 26, base = 172;
-  const shown = rows.filter((row) => known(value(row))), values = shown.map(value);
-  const low = Math.min(...values), high = Math.max(...values), last = Math.max(1, data.training.curve.length - 1);
-  const x = (row) => left + (width - left - right) * row.epoch / last;
-  const y = (row) => base - (base - top) * (value(row) - low) / (high - low || 1);
-  const plot = shape("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title} over the epochs, from ${text(shown[0])} to ${text(shown[shown.length - 1])}` });
-  for (const [at, label] of [[base, low], [top, high]]) {
-    plot.append(shape("path", { class: "grid", d: `M${left} ${at}H${width - right}` }),
-      shape("text", { x: left - 6, y: at + 4, "text-anchor": "end" }, short(+label.toPrecision(4))));
-  }
-  plot.append(shape("text", { x: left, y: 14 }, title), shape("text", { x: left, y: height - 6 }, "epoch 0"),
-    shape("text", { x: width - right, y: height - 6, "text-anchor": "end" }, String(last)));
-  plot.append(shape("path", { class: "edge", fill: "none", d: "M" + shown.map((row) => `${x(row).toFixed(1)} ${y(row).toFixed(1)}`).join("L") }));
-  const best = shown.find((row) => row.epoch === data.training.best_epoch);
-  if (best) plot.append(shape("circle", { class: "kept", cx: x(best), cy: y(best), r: 4 }));
-  const step = (width - left - right) / last;
-  hoverColumns(plot, { width, left: left - step / 2, top, base, step, items: data.training.curve }, (row) => `epoch ${row.epoch}\n${text(row)}`, null);
-  return plot;
+function curveChart(rows, title, value, text) {
+  const points = rows.filter((row) => known(value(row))).map((row) => ({ epoch: row.epoch, value: value(row), row }));
+  const values = points.map((point) => point.value), low = Math.min(...values), high = Math.max(...values);
+  const slack = 0.08 * (high - low) || 0.05 * Math.abs(high) || 1, last = Math.max(1, data.training.curve.length - 1);
+  return chart({
+    label: `${title} over the epochs, from ${text(points[0].row)} to ${text(points[points.length - 1].row)}`, height: 200,
+    x: { domain: [-0.5, last + 0.5], orient: "bottom", grid: false, title: "epoch", tickMinStep: 1 }, y: { domain: [low - slack, high + slack], orient: "left", title, tickCount: 5 },
+    layers: [layer("line", points, { x: "epoch", y: "value", stroke: ink("accent"), strokeWidth: { value: 1.5 } }),
+      layer("symbol", points, { x: "epoch", y: "value", fill: ink("accent"), size: { value: 16 } }),
+      layer("symbol", points.filter((point) => point.epoch === data.training.best_epoch), { x: "epoch", y: "value", fill: ink("accent"), size: { value: 90 } })],
+    items: points, span: ({ epoch }) => [epoch - 0.5, epoch + 0.5], text: ({ epoch, row }) => `epoch ${epoch}\n${text(row)}`,
+    columns: ["Epoch", title], cells: (point) => [String(point.epoch), short(point.value)],
+  });
 }
 function trainingSection() {
   const training = data.training, unit = ["top1", "top5", "spearman-pairs", "cosine"].includes(training.metric) ? 100 : 1;
@@ -36,8 +30,8 @@ function trainingSection() {
   const trained = training.curve.filter((row) => known(row.loss));
   section("training", "Training", [`${count(training.parameters)} weights and ranges, ${training.loss}, ${training.optimizer}; the result is epoch ${training.best_epoch}.`,
     training.stopped && ` Ended early: ${training.stopped}.`],
-    element("div", { class: "panel" }, curvePlot(training.curve, training.metric, (row) => (known(row.value) ? unit * row.value : null), metricText),
-      trained.length > 0 && curvePlot(trained, "loss", (row) => row.loss, lossText)), table.node);
+    element("div", { class: "panel pair" }, curveChart(training.curve, training.metric, (row) => (known(row.value) ? unit * row.value : null), metricText),
+      trained.length > 0 && curveChart(trained, "loss", (row) => row.loss, lossText)), element("div", { class: "gap" }, table.node));
   table.set(training.curve);
 }
 optionalSections.push(trainingSection);
