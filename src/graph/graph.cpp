@@ -1,6 +1,7 @@
 #include "graph/graph.h"
 
 #include <algorithm>
+#include <functional>
 #include <queue>
 #include <unordered_set>
 #include <utility>
@@ -90,9 +91,11 @@ Graph::Graph(const Graph& other)
       opsets(other.opsets),
       nodes_(other.nodes_),
       inputs_(other.inputs_),
+      input_names_(other.input_names_),
       outputs_(other.outputs_),
       initializers_(other.initializers_),
-      types_(other.types_) {
+      types_(other.types_),
+      known_sorted_(other.known_sorted_) {
   rebuild_index();
 }
 
@@ -129,7 +132,7 @@ const Tensor* Graph::find_initializer(const std::string& value) const noexcept {
 }
 
 bool Graph::is_input(const std::string& value) const noexcept {
-  return std::find(inputs_.begin(), inputs_.end(), value) != inputs_.end();
+  return input_names_.contains(value);
 }
 
 bool Graph::is_output(const std::string& value) const noexcept {
@@ -175,6 +178,7 @@ void Graph::add_input(const std::string& name, ValueType type) {
     throw Error(ErrorCode::kInvalidModel, format("value '{}' is defined twice", name));
   }
   inputs_.push_back(name);
+  input_names_.insert(name);
   types_[name] = std::move(type);
 }
 
@@ -201,6 +205,7 @@ void Graph::erase_node(const Node& node) {
   if (--node_names_[node.name()] == 0) node_names_.erase(node.name());
   positions_.erase(&node);
   nodes_.erase(position);
+  known_sorted_ = false;
 }
 
 void Graph::set_input(const Node& node, std::size_t index, const std::string& value) {
@@ -208,25 +213,19 @@ void Graph::set_input(const Node& node, std::size_t index, const std::string& va
   auto& inputs = writable(node).spec_.inputs;
   if (inputs.size() <= index) inputs.resize(index + 1);
   inputs[index] = value;
-  for_each_read(node.spec_, [&](const std::string& name, int at) {
-    uses_[name].push_back({&node, at});
-  });
+  index_uses(node);
 }
 
 void Graph::set_attribute(const Node& node, const std::string& name, Attribute value) {
   unindex_uses(node);
   writable(node).spec_.attributes[name] = std::move(value);
-  for_each_read(node.spec_, [&](const std::string& read, int at) {
-    uses_[read].push_back({&node, at});
-  });
+  index_uses(node);
 }
 
 void Graph::erase_attribute(const Node& node, const std::string& name) {
   unindex_uses(node);
   writable(node).spec_.attributes.erase(name);
-  for_each_read(node.spec_, [&](const std::string& read, int at) {
-    uses_[read].push_back({&node, at});
-  });
+  index_uses(node);
 }
 
 void Graph::set_op_type(const Node& node, const std::string& op_type, const std::string& domain) {
@@ -242,15 +241,14 @@ void Graph::set_output(const Node& node, std::size_t index, const std::string& v
   producers_.erase(output);
   output = value;
   if (!value.empty()) producers_[value] = &writable(node);
+  known_sorted_ = false;
 }
 
 void Graph::truncate_inputs(const Node& node, std::size_t count) {
   unindex_uses(node);
   auto& inputs = writable(node).spec_.inputs;
   if (inputs.size() > count) inputs.resize(count);
-  for_each_read(node.spec_, [&](const std::string& read, int at) {
-    uses_[read].push_back({&node, at});
-  });
+  index_uses(node);
 }
 
 void Graph::replace_uses(const std::string& from, const std::string& to) {
@@ -261,6 +259,7 @@ void Graph::replace_uses(const std::string& from, const std::string& to) {
     uses_[to].push_back(use);
   }
   uses_.erase(from);
+  known_sorted_ = false;
 }
 
 void Graph::add_initializer(const std::string& name, Tensor tensor) {
@@ -277,6 +276,7 @@ void Graph::set_initializer(const std::string& name, Tensor tensor) {
 
 void Graph::erase_initializer(const std::string& name) {
   initializers_.erase(name);
+  known_sorted_ = false;
 }
 
 void Graph::set_type(const std::string& value, ValueType type) {
@@ -290,11 +290,13 @@ void Graph::erase_type(const std::string& value) {
 void Graph::erase_input(const std::string& name) {
   HEXQUANT_CHECK(uses(name).empty(), "input '" + name + "' is still read");
   std::erase(inputs_, name);
+  input_names_.erase(name);
   types_.erase(name);
 }
 
 bool Graph::is_sorted() const {
   std::unordered_set<const Node*> seen;
+  seen.reserve(nodes_.size());
   bool sorted = true;
   for (const Node& node : nodes_) {
     for_each_read(node.spec_, [&](const std::string& name, int) {
@@ -313,49 +315,57 @@ bool Graph::is_sorted() const {
 }
 
 void Graph::sort() {
-  if (is_sorted()) return;  // passes sort often and seldom disturb the order
+  if (known_sorted_) return;  // passes sort often and seldom disturb the order
+  if (!is_sorted()) put_in_order();
+  known_sorted_ = true;
+}
+
+void Graph::put_in_order() {
+  const std::vector<const Node*> nodes = node_list();
   std::unordered_map<const Node*, std::size_t> rank;
-  std::unordered_map<const Node*, int> waiting;
-  std::vector<Node*> order;
-  std::size_t index = 0;
-  for (Node& node : nodes_) {
-    rank[&node] = index++;
-    for_each_read(node.spec_, [&](const std::string& name, int) {
-      if (producers_.contains(name)) ++waiting[&node];
+  rank.reserve(nodes.size());
+  for (std::size_t i = 0; i < nodes.size(); ++i) rank[nodes[i]] = i;
+  std::vector<int> waiting(nodes.size(), 0);  // by rank: values that are not computed yet
+  std::priority_queue<std::size_t, std::vector<std::size_t>, std::greater<>> ready;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    for_each_read(nodes[i]->spec_, [&](const std::string& name, int) {
+      if (producers_.contains(name)) ++waiting[i];
     });
+    if (waiting[i] == 0) ready.push(i);
   }
-  const auto later = [&](const Node* a, const Node* b) { return rank[a] > rank[b]; };
-  std::priority_queue<Node*, std::vector<Node*>, decltype(later)> ready(later);
-  for (Node& node : nodes_) {
-    if (waiting[&node] == 0) ready.push(&node);
-  }
+  std::vector<std::size_t> order;
   while (!ready.empty()) {
-    Node* node = ready.top();
+    order.push_back(ready.top());
     ready.pop();
-    order.push_back(node);
-    for (const std::string& output : node->outputs()) {
+    for (const std::string& output : nodes[order.back()]->outputs()) {
       for (const Use& use : uses(output)) {
-        if (--waiting[use.node] == 0) ready.push(&writable(*use.node));
+        const std::size_t reader = rank.at(use.node);
+        if (--waiting[reader] == 0) ready.push(reader);
       }
     }
   }
-  for (const Node& node : nodes_) {
-    if (waiting[&node] > 0) {
-      throw Error(ErrorCode::kInvalidModel,
-                  format("node '{}' ({}) is part of a cycle", node.name(), node.op_type()));
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (waiting[i] > 0) {
+      throw Error(ErrorCode::kInvalidModel, format("node '{}' ({}) is part of a cycle",
+                                                   nodes[i]->name(), nodes[i]->op_type()));
     }
   }
-  for (Node* node : order) nodes_.splice(nodes_.end(), nodes_, positions_.at(node));
+  for (const std::size_t i : order) nodes_.splice(nodes_.end(), nodes_, positions_.at(nodes[i]));
 }
 
 void Graph::index_node(Node& node) {
   for (const std::string& output : node.outputs()) {
     if (!output.empty()) producers_[output] = &node;
   }
+  index_uses(node);
+  ++node_names_[node.name()];
+}
+
+void Graph::index_uses(const Node& node) {
   for_each_read(node.spec_, [&](const std::string& name, int at) {
     uses_[name].push_back({&node, at});
   });
-  ++node_names_[node.name()];
+  known_sorted_ = false;
 }
 
 void Graph::unindex_uses(const Node& node) {
@@ -368,10 +378,16 @@ void Graph::unindex_uses(const Node& node) {
 }
 
 void Graph::rebuild_index() {
+  const bool sorted = known_sorted_;
+  producers_.reserve(nodes_.size());
+  uses_.reserve(nodes_.size() + initializers_.size());
+  positions_.reserve(nodes_.size());
+  node_names_.reserve(nodes_.size());
   for (auto it = nodes_.begin(); it != nodes_.end(); ++it) {
     positions_[&*it] = it;
     index_node(*it);
   }
+  known_sorted_ = sorted;
 }
 
 const Node& Graph::place(std::list<Node>::const_iterator position, NodeSpec spec) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -183,12 +184,15 @@ class Graph {
   /// Forgets an input nobody reads. @pre no uses
   void erase_input(const std::string& name);
   /// Stable topological order. @throws Error(kInvalidModel) naming a node on a cycle, or naming the
-  /// value and its reader when an input has no source.
+  /// value and its reader when an input has no source. Costs nothing while no edit could have
+  /// disturbed the order.
   void sort();
 
  private:
   /// True when every node stands behind those it reads from. @throws as sort() for a missing source
   [[nodiscard]] bool is_sorted() const;
+  void put_in_order();
+  void index_uses(const Node& node);
   void index_node(Node& node);
   void unindex_uses(const Node& node);
   void rebuild_index();
@@ -198,6 +202,7 @@ class Graph {
 
   std::list<Node> nodes_;
   std::vector<std::string> inputs_;
+  std::unordered_set<std::string> input_names_;  ///< the same: models may have thousands
   std::vector<std::string> outputs_;
   std::map<std::string, Tensor> initializers_;
   std::unordered_map<std::string, ValueType> types_;
@@ -205,6 +210,7 @@ class Graph {
   std::unordered_map<std::string, std::vector<Use>> uses_;
   std::unordered_map<const Node*, std::list<Node>::iterator> positions_;
   std::unordered_map<std::string, int> node_names_;
+  bool known_sorted_ = false;  ///< sort() has nothing to do
   mutable std::unordered_map<std::string, int> name_counters_;
 };
 

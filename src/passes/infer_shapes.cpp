@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "core/format.h"
 #include "hexquant/error.h"
@@ -28,13 +29,17 @@ runtime::SessionOptions as_written() {
   return options;
 }
 
-/// The graph with nothing but what its inputs say, so that stale types do no harm.
-Graph without_inner_types(const Graph& graph) {
-  Graph bare = graph;
+runtime::SessionOptions types_only() {
+  runtime::SessionOptions options = as_written();
+  options.types_only = true;
+  return options;
+}
+
+/// Leaves nothing but what the inputs say, so that stale types do no harm.
+void forget_inner_types(Graph& graph) {
   for (const Node& node : graph.nodes()) {
-    for (const std::string& output : node.outputs()) bare.erase_type(output);
+    for (const std::string& output : node.outputs()) graph.erase_type(output);
   }
-  return bare;
 }
 
 std::vector<std::string> computed_values(const Graph& graph) {
@@ -65,7 +70,7 @@ Graph leading_part(const Graph& graph, std::size_t count) {
     const std::size_t middle = loads + (fails - loads) / 2;
     const Graph part = leading_part(bare, middle);
     try {
-      const runtime::Session session(part, as_written(), computed_values(part));
+      const runtime::Session session(part, types_only(), computed_values(part));
       loads = middle;
     } catch (const Error& earlier) {
       fails = middle;
@@ -92,9 +97,10 @@ Graph without_large_weights(const Graph& bare) {
   return light;
 }
 
-std::map<std::string, ValueType> inferred_types(const Graph& graph) {
+std::map<std::string, ValueType> inferred_types(Graph graph) {
   std::map<std::string, ValueType> types;
-  const runtime::Session session(graph, as_written(), computed_values(graph));
+  const std::vector<std::string> values = computed_values(graph);
+  const runtime::Session session(std::move(graph), types_only(), values);
   for (const runtime::ValueSpec& spec : session.outputs()) {
     if (spec.dtype != DType::kUndefined) types[spec.name] = {spec.dtype, spec.shape};
   }
@@ -105,7 +111,7 @@ std::map<std::string, ValueType> inferred_types(const Graph& graph) {
 std::map<std::string, ValueType> declared_types(const Graph& bare) {
   try {
     return inferred_types(without_large_weights(bare));
-  } catch (const Error&) {  // a kernel may want its weights as constants
+  } catch (const Error&) {  // a constant may have to be one
   }
   try {
     return inferred_types(bare);
@@ -383,12 +389,15 @@ bool has_open_values(const Graph& graph) {
 PassReport declare_shapes(Graph& graph) {
   PassReport report{"declare_shapes", {}, {}};
   graph.sort();
-  graph = without_inner_types(graph);
+  forget_inner_types(graph);
   if (graph.nodes().empty()) return report;
-  Graph named = graph;
-  const auto made = name_free_dimensions(named);
-  auto types = declared_types(named);
-  store_settled(graph, FreeDimensions(named), {made.begin(), made.end()}, types);
+  std::vector<std::pair<std::string, ValueType>> given;
+  for (const std::string& input : graph.inputs())
+    given.emplace_back(input, *graph.find_type(input));
+  const auto made = name_free_dimensions(graph);
+  auto types = declared_types(graph);
+  store_settled(graph, FreeDimensions(graph), {made.begin(), made.end()}, types);
+  for (auto& [input, type] : given) graph.set_input_type(input, std::move(type));
   return report;
 }
 

@@ -39,7 +39,7 @@ graph::Graph quantized(graph::Graph graph, const AnalyzeRequest& request,
   }
   const quant::QuantPlan plan = plan::make_plan(graph, target, request.plan);
   append(findings, plan.findings);
-  return quantized_structure(graph, plan);
+  return quantized_structure(std::move(graph), plan);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "pipeline/quantized_structure.h"
 
 #include <string>
+#include <utility>
 
 #include "hexquant/error.h"
 #include "quant/insert_qdq.h"
@@ -42,7 +43,7 @@ Encoding bias_placeholder(const quant::TensorPolicy& weight, const Shape& shape)
 
 }  // namespace
 
-graph::Graph quantized_structure(const graph::Graph& graph, const quant::QuantPlan& plan) {
+graph::Graph quantized_structure(graph::Graph graph, const quant::QuantPlan& plan) {
   quant::EncodingTable encodings;
   for (const auto& [name, policy] : plan.tensors) {
     const Tensor* constant = graph.find_initializer(name);
@@ -58,7 +59,7 @@ graph::Graph quantized_structure(const graph::Graph& graph, const quant::QuantPl
     encodings.tensors[bias] = bias_placeholder(plan.tensors.at(source.weight), values->shape());
   }
   for (const auto& [edge, policy] : plan.edges) encodings.edges[edge] = placeholder(policy, {});
-  return quant::insert_qdq(graph, encodings, quant::CodeValues::kZero);
+  return quant::insert_qdq(std::move(graph), encodings, quant::CodeValues::kZero);
 }
 
 }  // namespace hexquant::pipeline

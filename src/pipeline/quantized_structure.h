@@ -10,7 +10,6 @@ namespace hexquant::pipeline {
 /// depends on form alone (placement, performance) is the same as of the quantized model, without
 /// calibration.
 /// @param graph  prepared float graph that the plan was made for
-[[nodiscard]] graph::Graph quantized_structure(const graph::Graph& graph,
-                                               const quant::QuantPlan& plan);
+[[nodiscard]] graph::Graph quantized_structure(graph::Graph graph, const quant::QuantPlan& plan);
 
 }  // namespace hexquant::pipeline

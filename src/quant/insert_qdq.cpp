@@ -19,7 +19,7 @@ using graph::Use;
 
 constexpr const char* kContribDomain = "com.microsoft";
 
-/// Writes the pairs into a copy of the float graph.
+/// Writes the pairs into the float graph.
 class QdqWriter {
  public:
   QdqWriter(Graph& graph, CodeValues code_values) : graph_(graph), code_values_(code_values) {}
@@ -193,13 +193,12 @@ std::map<EdgeKey, std::pair<const Node*, std::string>> resolve_edges(
 
 }  // namespace
 
-Graph insert_qdq(const Graph& graph, const EncodingTable& encodings, CodeValues codes) {
-  Graph quantized = graph;
-  const auto edges = resolve_edges(quantized, encodings);
-  QdqWriter writer(quantized, codes);
+Graph insert_qdq(Graph graph, const EncodingTable& encodings, CodeValues codes) {
+  const auto edges = resolve_edges(graph, encodings);
+  QdqWriter writer(graph, codes);
   for (const auto& [name, encoding] : encodings.tensors) {
-    HEXQUANT_CHECK(quantized.has_value(name), "no value '" + name + "'");
-    if (quantized.find_initializer(name) != nullptr) {
+    HEXQUANT_CHECK(graph.has_value(name), "no value '" + name + "'");
+    if (graph.find_initializer(name) != nullptr) {
       writer.quantize_initializer(name, encoding);
     } else {
       writer.quantize_value(name, encoding);
@@ -210,8 +209,8 @@ Graph insert_qdq(const Graph& graph, const EncodingTable& encodings, CodeValues 
     writer.quantize_edge(*node, key.index, value, encoding);
   }
   writer.import_domains();
-  quantized.sort();
-  return quantized;
+  graph.sort();
+  return graph;
 }
 
 }  // namespace hexquant::quant

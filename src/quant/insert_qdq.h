@@ -18,9 +18,9 @@ enum class CodeValues {
 /// it is when its encoding is that node's own. Tensors that are graph outputs keep their name: the
 /// value before the pair is renamed
 /// `<name>_QuantizeLinear_Input`. Per-channel needs opset 13, 16 and 4 bits opset 21: below, the
-/// com.microsoft operators are used and that domain is imported. `graph` is not changed.
+/// com.microsoft operators are used and that domain is imported.
 /// @throws Error(kInternal) if an encoding names a value the graph does not have
-[[nodiscard]] graph::Graph insert_qdq(const graph::Graph& graph, const EncodingTable& encodings,
+[[nodiscard]] graph::Graph insert_qdq(graph::Graph graph, const EncodingTable& encodings,
                                       CodeValues codes = CodeValues::kQuantized);
 
 }  // namespace hexquant::quant

@@ -129,6 +129,18 @@ const Tensor& checked_feed(const Feeds& feeds, const ValueSpec& input) {
   return tensor;
 }
 
+/// ONNX Runtime infers types while it loads; a session for its model editor stops there.
+Ort::Session open_session(const std::string& model, const Ort::SessionOptions& options,
+                          [[maybe_unused]] bool types_only) {
+  Ort::Env& environment = ort_environment();
+#if ORT_API_VERSION >= 22
+  if (types_only) {
+    return Ort::Session::CreateModelEditorSession(environment, model.data(), model.size(), options);
+  }
+#endif
+  return {environment, model.data(), model.size(), options};
+}
+
 [[noreturn]] void fail_load(const std::string& name, const Ort::Exception& error) {
   const bool no_file = error.GetOrtErrorCode() == ORT_NO_SUCHFILE;
   throw Error(no_file ? ErrorCode::kIo : ErrorCode::kInvalidModel,
@@ -137,14 +149,13 @@ const Tensor& checked_feed(const Feeds& feeds, const ValueSpec& input) {
 
 }  // namespace
 
-void Session::Impl::load(const graph::Graph& graph, const SessionOptions& options,
+void Session::Impl::load(graph::Graph graph, const SessionOptions& options,
                          const std::vector<std::string>& wanted) {
-  TappedGraph tapped = tap_graph(graph, wanted);
+  TappedGraph tapped = tap_graph(std::move(graph), wanted);
   std::vector<std::string> carriers = tapped.outputs;
   std::sort(carriers.begin(), carriers.end());
   carriers.erase(std::unique(carriers.begin(), carriers.end()), carriers.end());
   formats::DetachedModel model = formats::serialize_detached(tapped.graph, carriers, kDetachBytes);
-  Ort::Env& environment = ort_environment();
   Ort::SessionOptions ort_options = make_options(options);
   std::vector<std::string> names;
   std::vector<Ort::Value> values;
@@ -155,7 +166,7 @@ void Session::Impl::load(const graph::Graph& graph, const SessionOptions& option
   }
   if (!names.empty()) ort_options.AddExternalInitializers(names, values);
   if (tapped.graph.opsets.contains(kTapDomain)) ort_options.Add(tap_domain());
-  session = Ort::Session(environment, model.bytes.data(), model.bytes.size(), ort_options);
+  session = open_session(model.bytes, ort_options, options.types_only);
   describe_inputs();
   describe_outputs(wanted, tapped.outputs);
 }
@@ -185,12 +196,13 @@ void Session::Impl::describe_outputs(const std::vector<std::string>& wanted,
   }
 }
 
-Session::Session(const graph::Graph& graph, const SessionOptions& options,
+Session::Session(graph::Graph graph, const SessionOptions& options,
                  const std::vector<std::string>& outputs)
     : impl_(std::make_unique<Impl>()) {
   impl_->name = format("model '{}'", graph.info.graph_name);
+  const std::vector<std::string> wanted = outputs.empty() ? graph.outputs() : outputs;
   try {
-    impl_->load(graph, options, outputs.empty() ? graph.outputs() : outputs);
+    impl_->load(std::move(graph), options, wanted);
   } catch (const Ort::Exception& error) {
     fail_load(impl_->name, error);
   }

@@ -32,6 +32,9 @@ struct SessionOptions {
   /// Replace Q/DQ pairs by integer kernels (8 bits). Off = float kernels between the Q/DQ nodes,
   /// weights dequantized once: what 16-bit and 4-bit codes need, for which there are no kernels.
   bool integer_kernels = true;
+  /// Load without kernels, for the types of values: inputs() and outputs() answer, run() does not.
+  /// Less than half of the time (needs ONNX Runtime 1.22; older ones make the kernels).
+  bool types_only = false;
   /// Messages from this level on reach the log (see set_log_sink): 0 verbose .. 3 error.
   int log_level = 3;
   /// ONNX Runtime times every node and writes PREFIX_<date>.json when the session ends. Empty: no.
@@ -46,7 +49,7 @@ class Session final : public InferenceSession {
   /// @param outputs  values to return, in this order; empty = the graph's own outputs. Any value of
   ///                 the graph can be asked for (tapped), inputs and initializers too.
   /// @throws Error(kInvalidModel) with ONNX Runtime's reason in one line
-  Session(const graph::Graph& graph, const SessionOptions& options,
+  Session(graph::Graph graph, const SessionOptions& options,
           const std::vector<std::string>& outputs = {});
   Session(const std::filesystem::path& model, const SessionOptions& options);
   ~Session() override;

@@ -18,7 +18,7 @@ struct Session::Impl {
   std::vector<std::string> fetches;      // each graph output once
   std::vector<std::size_t> fetch_index;  // fetch that carries outputs[i]
 
-  void load(const graph::Graph& graph, const SessionOptions& options,
+  void load(graph::Graph graph, const SessionOptions& options,
             const std::vector<std::string>& wanted);
   void describe_inputs();
   void describe_outputs(const std::vector<std::string>& wanted,

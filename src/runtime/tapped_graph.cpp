@@ -1,6 +1,7 @@
 #include "runtime/tapped_graph.h"
 
 #include <unordered_set>
+#include <utility>
 
 #include "core/format.h"
 #include "hexquant/error.h"
@@ -44,8 +45,8 @@ void erase_unread_initializers(Graph& graph) {
 
 }  // namespace
 
-TappedGraph tap_graph(const Graph& graph, const std::vector<std::string>& wanted) {
-  TappedGraph tapped{graph, {}};
+TappedGraph tap_graph(Graph graph, const std::vector<std::string>& wanted) {
+  TappedGraph tapped{std::move(graph), {}};
   Graph& copy = tapped.graph;
   for (const std::string& value : wanted) {
     if (!copy.has_value(value)) {

@@ -16,7 +16,6 @@ struct TappedGraph {
 };
 
 /// @throws Error(kInvalidArgument) naming a wanted value that the graph does not have
-[[nodiscard]] TappedGraph tap_graph(const graph::Graph& graph,
-                                    const std::vector<std::string>& wanted);
+[[nodiscard]] TappedGraph tap_graph(graph::Graph graph, const std::vector<std::string>& wanted);
 
 }  // namespace hexquant::runtime

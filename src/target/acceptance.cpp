@@ -15,9 +15,9 @@ class UnitVerdict : public UnitCheck {
         obstacle && unit_.addition == nullptr) {
       return alone(refused(*obstacle));
     }
-    if (const Answer obstacle = joining_obstacle(rules_, view_, unit_, rule_))
+    if (const Answer obstacle = joining_obstacle(rules_, model_, unit_, rule_))
       return alone(as_float(*obstacle));
-    if (const Answer obstacle = validation_obstacle(rules_, view_, unit_, rule_))
+    if (const Answer obstacle = validation_obstacle(rules_, model_, unit_, rule_))
       return unfolded(*obstacle);
     if (has_blocks()) {
       return {Verdict::kFloat, "block-quantized weights are expanded to float16",
@@ -74,9 +74,9 @@ class UnitVerdict : public UnitCheck {
 
 }  // namespace
 
-Acceptance acceptance(const Rules& rules, const graph::Graph& view, const NodeUnit& unit,
+Acceptance acceptance(const Rules& rules, const graph::Graph& model, const NodeUnit& unit,
                       const OpRule& rule) {
-  return UnitVerdict(rules, view, unit, rule).run();
+  return UnitVerdict(rules, model, unit, rule).run();
 }
 
 }  // namespace hexquant::target

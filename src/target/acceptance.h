@@ -29,8 +29,7 @@ struct Acceptance {
 /// Two steps, as in ONNX Runtime: first the provider joins an operation with its Q/DQ nodes if the
 /// types fit its patterns, and runs it in float otherwise; then the vendor's library validates the
 /// joined operation and refuses what its tables do not list.
-/// @param view  the model with quantized constants in the place of their DequantizeLinear
-[[nodiscard]] Acceptance acceptance(const Rules& rules, const graph::Graph& view,
+[[nodiscard]] Acceptance acceptance(const Rules& rules, const graph::Graph& model,
                                     const NodeUnit& unit, const OpRule& rule);
 
 }  // namespace hexquant::target

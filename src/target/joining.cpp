@@ -129,9 +129,11 @@ class JoiningCheck : public UnitCheck {
   /// a Reshape on either side when there are more than two dimensions.
   [[nodiscard]] bool bias_is_reached() const {
     const Node& last = unit_.addition != nullptr ? *unit_.addition : node_;
-    const auto rank = graph::known_rank(view_, node_.input(0));
+    const Tensor* constant = find_constant(model_, node_.input(0));
+    const auto rank =
+        constant != nullptr ? constant->rank() : graph::known_rank(model_, node_.input(0));
     const bool reshaped = unit_.addition != nullptr && !(rank && *rank == 2);
-    if (!unit_.output) return !reshaped && !view_.is_output(last.output());
+    if (!unit_.output) return !reshaped && !model_.is_output(last.output());
     return !reshaped || unit_.clamp == nullptr;
   }
 
@@ -147,9 +149,9 @@ class JoiningCheck : public UnitCheck {
 
 }  // namespace
 
-Answer joining_obstacle(const Rules& rules, const graph::Graph& view, const NodeUnit& unit,
+Answer joining_obstacle(const Rules& rules, const graph::Graph& model, const NodeUnit& unit,
                         const OpRule& rule) {
-  return JoiningCheck(rules, view, unit, rule).run();
+  return JoiningCheck(rules, model, unit, rule).run();
 }
 
 }  // namespace hexquant::target

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/format.h"
+#include "target/node_unit.h"
 
 namespace hexquant::target {
 namespace {
@@ -22,7 +23,7 @@ std::string type_text(const TensorFormat& format) {
 
 /// Dimensions of a constant, or of a value with a known shape.
 std::optional<std::size_t> rank_of(const Graph& graph, const std::string& value) {
-  if (const Tensor* constant = graph.find_initializer(value)) return constant->shape().size();
+  if (const Tensor* constant = find_constant(graph, value)) return constant->shape().size();
   const graph::ValueType* type = graph.find_type(value);
   if (type == nullptr || !type->shape) return std::nullopt;
   return type->shape->size();
@@ -50,7 +51,7 @@ Obstacle rank_obstacle(const Rules& rules, const Graph& graph, const Node& node)
 
 bool is_layer_weight(const Graph& graph, const Node& node, const OpRule& rule, int index) {
   return rule.weight && rule.weight->input == index &&
-         graph.find_initializer(node.input(static_cast<std::size_t>(index))) != nullptr;
+         find_constant(graph, node.input(static_cast<std::size_t>(index))) != nullptr;
 }
 
 const ParameterRule* find_parameter(const OpRule& rule, int index) {
@@ -145,7 +146,7 @@ class FormatCheck {
   }
 
   [[nodiscard]] Obstacle other(int index, const TensorFormat& format) const {
-    const Tensor* constant = graph_.find_initializer(node_.input(static_cast<std::size_t>(index)));
+    const Tensor* constant = find_constant(graph_, node_.input(static_cast<std::size_t>(index)));
     if (is_layer_weight(graph_, node_, rule_, index)) {
       return weight_obstacle(rules_, node_, rule_, constant->shape(), format, act_bits_);
     }
@@ -220,13 +221,12 @@ Obstacle integer_obstacle(const Rules& rules, const Graph& graph, const Node& no
     if (auto obstacle = gemm_obstacle(node)) return obstacle;
   }
   if (rule->weight && rule->second_operand < 0 &&
-      graph.find_initializer(node.input(static_cast<std::size_t>(rule->weight->input))) ==
-          nullptr) {
+      find_constant(graph, node.input(static_cast<std::size_t>(rule->weight->input))) == nullptr) {
     return "its weights are computed, not constant";
   }
   for (const ParameterRule& parameter : rule->parameters) {
     const std::string& name = node.input(static_cast<std::size_t>(parameter.input));
-    if (!name.empty() && graph.find_initializer(name) == nullptr) {
+    if (!name.empty() && find_constant(graph, name) == nullptr) {
       return format("parameter '{}' is computed, not constant", name);
     }
   }

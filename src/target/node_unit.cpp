@@ -76,6 +76,12 @@ bool is_dequantize(const Node& node) noexcept {
 bool is_pair_part(const Node& node) noexcept {
   return is_quantize(node) || is_dequantize(node);
 }
+const Tensor* find_constant(const Graph& graph, const std::string& value) {
+  if (const Tensor* constant = graph.find_initializer(value)) return constant;
+  const Node* producer = graph.producer(value);
+  if (producer == nullptr || !is_dequantize(*producer) || graph.is_output(value)) return nullptr;
+  return graph.find_initializer(producer->input(0));
+}
 bool is_quantized(const Graph& graph) {
   return std::any_of(graph.nodes().begin(), graph.nodes().end(), [&](const Node& node) {
     return is_pair_part(node) && !graph::integer_input(graph, node.output());

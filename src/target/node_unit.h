@@ -62,6 +62,9 @@ struct NodeUnit {
 [[nodiscard]] bool is_dequantize(const graph::Node& node) noexcept;
 /// Either of the two.
 [[nodiscard]] bool is_pair_part(const graph::Node& node) noexcept;
+/// The constant that a value stands for: an initializer, or the codes behind a DequantizeLinear
+/// that is no graph output. nullptr for computed values. For its form only.
+[[nodiscard]] const Tensor* find_constant(const graph::Graph& graph, const std::string& value);
 /// True for a model with Q/DQ pairs. The DequantizeLinear that states the encoding of an integer
 /// input (graph::integer_input) does not make a float model quantized.
 [[nodiscard]] bool is_quantized(const graph::Graph& graph);

@@ -1,7 +1,8 @@
 #include "target/placement.h"
 
 #include <algorithm>
-#include <map>
+#include <unordered_map>
+#include <utility>
 
 #include "core/format.h"
 #include "target/acceptance.h"
@@ -13,26 +14,11 @@ namespace {
 using graph::Graph;
 using graph::Node;
 
-/// The model with the constants that are behind a DequantizeLinear in its place, so that weights
-/// are constants again for legality(). Buffers are shared; only shapes are looked at.
-Graph with_plain_constants(const Graph& model) {
-  Graph view = model;
-  for (const Node* node : view.node_list()) {
-    if (!is_dequantize(*node)) continue;
-    const Tensor* codes = view.find_initializer(node->input(0));
-    if (codes == nullptr || view.is_output(node->output())) continue;
-    const std::string output = node->output();
-    Tensor constant = *codes;
-    view.erase_node(*node);
-    view.add_initializer(output, std::move(constant));
-  }
-  return view;
-}
-
 class Predictor {
  public:
-  Predictor(const Rules& rules, const Graph& model)
-      : rules_(rules), model_(model), view_(with_plain_constants(model)), units_(model) {}
+  Predictor(const Rules& rules, const Graph& model) : rules_(rules), model_(model), units_(model) {
+    placed_.reserve(model.nodes().size());
+  }
 
   PlacementReport run() {
     for (const Node& node : model_.nodes()) {
@@ -49,7 +35,7 @@ class Predictor {
     report.findings = std::move(findings_);
     for (const Node& node : model_.nodes()) {
       const auto found = placed_.find(&node);
-      if (found != placed_.end()) report.nodes.push_back(found->second);
+      if (found != placed_.end()) report.nodes.push_back(std::move(found->second));
     }
     return report;
   }
@@ -59,11 +45,11 @@ class Predictor {
     NodeUnit unit = units_.find(node);
     Placement placement{node.name(), node.op_type(), Unit::kNpuInteger, "", ""};
     const bool joined = decide(unit, placement);
-    placed_[&node] = placement;
     if (unit.addition != nullptr) follow(node, *unit.addition, placement);
     if (unit.clamp != nullptr && joined) {
       follow(node, *unit.clamp, placement);
     }
+    placed_[&node] = std::move(placement);
   }
 
   void follow(const Node& head, const Node& tail, const Placement& placement) {
@@ -94,7 +80,7 @@ class Predictor {
       if (neighbour.unit == Unit::kCpu && !constant) placement.unit = Unit::kCpu;
       placement.reason = "part of " + neighbour.node;
     }
-    placed_[&node] = placement;
+    placed_[&node] = std::move(placement);
   }
 
   [[nodiscard]] const Node* single_reader(const Node& dequantize) const {
@@ -110,7 +96,7 @@ class Predictor {
       placement.reason = format("{} is not known to run on the HTP", op_key(*unit.node));
       return false;
     }
-    const Acceptance verdict = acceptance(rules_, view_, unit, *rule);
+    const Acceptance verdict = acceptance(rules_, model_, unit, *rule);
     placement.reason = verdict.reason;
     placement.fix = verdict.fix;
     if (verdict.verdict == Verdict::kFloat) placement.unit = Unit::kNpuFloat;
@@ -146,7 +132,7 @@ class Predictor {
            "use " + dtype_name(rule.types.empty() ? DType::kUInt8 : rule.types.front()));
       return;
     }
-    if (const auto obstacle = legality(rules_, view_, *unit.node, unit.formats())) {
+    if (const auto obstacle = legality(rules_, model_, *unit.node, unit.formats())) {
       warn(unit, "computed-wrong",
            format("{} is taken, but not computed rightly: {}", unit.node->op_type(), *obstacle),
            wrong_fix(unit, rule));
@@ -163,7 +149,7 @@ class Predictor {
   }
 
   [[nodiscard]] std::string wrong_fix(const NodeUnit& unit, const OpRule& rule) const {
-    if (rule.second_operand >= 0 && view_.find_initializer(unit.node->input(1)) == nullptr) {
+    if (rule.second_operand >= 0 && find_constant(model_, unit.node->input(1)) == nullptr) {
       return "give the second operand int16, symmetric (HTP v73 on), or int8";
     }
     return "put one symmetric scale on each output channel of the weights (--granularity channel)";
@@ -172,7 +158,7 @@ class Predictor {
   [[nodiscard]] bool exceeds_code_limit(const NodeUnit& unit, const OpRule& rule) const {
     if (!rule.weight) return false;
     const Tensor* codes =
-        view_.find_initializer(unit.node->input(static_cast<std::size_t>(rule.weight->input)));
+        find_constant(model_, unit.node->input(static_cast<std::size_t>(rule.weight->input)));
     if (codes == nullptr || codes->dtype() != DType::kInt16) return false;
     const auto values = codes->data<std::int16_t>();
     return std::any_of(values.begin(), values.end(),
@@ -198,10 +184,9 @@ class Predictor {
 
   const Rules& rules_;
   const Graph& model_;
-  Graph view_;
   UnitFinder units_;
-  std::map<const Node*, Placement> placed_;
-  std::map<const Node*, const Node*> follows_;
+  std::unordered_map<const Node*, Placement> placed_;
+  std::unordered_map<const Node*, const Node*> follows_;
   std::vector<Rejection> rejections_;
   Findings findings_;
 };

@@ -27,15 +27,14 @@ bool contains(const std::vector<T>& list, const T& value) {
 /// What every step asks about a unit: its activations, weights, bias and form.
 class UnitCheck {
  public:
-  /// @param view  the model with quantized constants in the place of their DequantizeLinear
-  UnitCheck(const Rules& rules, const graph::Graph& view, const NodeUnit& unit, const OpRule& rule)
-      : rules_(rules), view_(view), unit_(unit), node_(*unit.node), rule_(rule) {}
+  UnitCheck(const Rules& rules, const graph::Graph& model, const NodeUnit& unit, const OpRule& rule)
+      : rules_(rules), model_(model), unit_(unit), node_(*unit.node), rule_(rule) {}
 
   /// The first value of the node that has more dimensions than `limit`.
   [[nodiscard]] Answer rank_obstacle(int limit, const char* unit_words) const {
     for (const auto* values : {&node_.inputs(), &node_.outputs()}) {
       for (const std::string& value : *values) {
-        const graph::ValueType* type = view_.find_type(value);
+        const graph::ValueType* type = model_.find_type(value);
         if (type == nullptr || !type->shape || std::ssize(*type->shape) <= limit) continue;
         return Obstacle{format("'{}' has {} dimensions: {} takes at most {} {}", value,
                                type->shape->size(), node_.op_type(), limit, unit_words),
@@ -111,7 +110,7 @@ class UnitCheck {
   }
 
   const Rules& rules_;
-  const graph::Graph& view_;
+  const graph::Graph& model_;
   const NodeUnit& unit_;
   const graph::Node& node_;
   const OpRule& rule_;

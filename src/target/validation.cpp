@@ -167,9 +167,9 @@ class ValidationCheck : public UnitCheck {
 
 }  // namespace
 
-Answer validation_obstacle(const Rules& rules, const graph::Graph& view, const NodeUnit& unit,
+Answer validation_obstacle(const Rules& rules, const graph::Graph& model, const NodeUnit& unit,
                            const OpRule& rule) {
-  return ValidationCheck(rules, view, unit, rule).run();
+  return ValidationCheck(rules, model, unit, rule).run();
 }
 
 }  // namespace hexquant::target

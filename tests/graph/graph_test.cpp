@@ -105,6 +105,41 @@ TEST(Graph, SortIsStableAndNamesCyclesAndMissingValues) {
   }
 }
 
+TEST(Graph, EveryEditThatCanDisturbTheOrderIsSeenByTheNextSort) {
+  const auto order = [](Graph& graph) {
+    graph.sort();
+    std::vector<std::string> names;
+    for (const Node& node : graph.nodes()) names.push_back(node.name());
+    return names;
+  };
+  Graph sorted = fork();
+  sorted.sort();
+  Graph added = sorted;
+  added.insert_before(*added.producer("a"), {"Abs", {"b"}, {"d"}, {}, "D", ""});
+  EXPECT_EQ(order(added), (std::vector<std::string>{"A", "B", "D", "C"}));
+  Graph renamed = sorted;  // B reads what C writes
+  renamed.set_input(*renamed.producer("b"), 0, "new");
+  renamed.set_output(*renamed.producer("c"), 0, "new");
+  EXPECT_EQ(order(renamed), (std::vector<std::string>{"A", "C", "B"}));
+  Graph erased = sorted;
+  erased.erase_node(*erased.producer("a"));
+  EXPECT_THROW(erased.sort(), Error);
+  Graph replaced = sorted;
+  replaced.replace_uses("x", "nowhere");
+  EXPECT_THROW(replaced.sort(), Error);
+}
+
+TEST(Graph, ThousandsOfInputsAreFoundAndForgotten) {
+  Graph graph;
+  for (int i = 0; i < 2000; ++i) graph.add_input("i" + std::to_string(i), {});
+  EXPECT_TRUE(graph.is_input("i1999"));
+  EXPECT_THROW(graph.add_input("i7", {}), Error);
+  graph.erase_input("i7");
+  EXPECT_FALSE(graph.is_input("i7"));
+  EXPECT_FALSE(Graph(graph).is_input("i7"));
+  EXPECT_TRUE(Graph(graph).is_input("i8"));
+}
+
 TEST(Graph, UniqueNamesAvoidValuesNodesAndDanglingReads) {
   Graph graph = fork();
   graph.set_input(*graph.producer("b"), 0, "dangling");

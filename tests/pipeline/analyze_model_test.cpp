@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <ctime>
+#include <string>
+
 #include "hexquant/error.h"
 #include "pipeline/quantized_structure.h"
 #include "pipeline/what_if.h"
@@ -146,6 +150,44 @@ TEST(WhatIf, WhatCannotBeDoneIsSaidOrRefused) {
   for (const char* wrong : {"act-bits=12", "bits=8", "layer:x=8", "resolution=big", "vtcm-mb=0"}) {
     EXPECT_THROW((void)what_if(residual(), request, now, {wrong}), Error) << wrong;
   }
+}
+
+/// Conv + Relu, `layers` times: a chain in which everything is looked up by name.
+graph::Graph chain(int layers) {
+  test::GraphBuilder builder;
+  builder.input("x", {1, 8, 4, 4});
+  std::string value = "x";
+  for (int i = 0; i < layers; ++i) {
+    const std::string index = std::to_string(i);
+    builder.constant("w" + index, {8, 8, 1, 1});
+    builder.node("Conv", {value, "w" + index}, {"c" + index}, {1, 8, 4, 4});
+    builder.node("Relu", {"c" + index}, {"r" + index}, {1, 8, 4, 4});
+    value = "r" + index;
+  }
+  return builder.output(value).graph();
+}
+
+double analysis_cpu_seconds(const graph::Graph& graph, std::size_t operations) {
+  const AnalyzeRequest request;
+  const target::Target target = analysis_target(request);
+  double best = 1e300;
+  for (int i = 0; i < 3; ++i) {
+    const std::clock_t start = std::clock();
+    const AnalysisGraph input = analysis_graph(graph, request, target);
+    const Analysis analysis = analyze_graph(input.graph, target, request.predict);
+    best = std::min(best, static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
+    EXPECT_EQ(analysis.workload.operations.size(), operations);
+  }
+  return best;
+}
+
+TEST(AnalyzeModel, CpuTimeGrowsWithTheNodesAndNotWithTheirSquare) {
+  constexpr int kLayers = 150;
+  constexpr int kFactor = 10;
+  const double few = analysis_cpu_seconds(chain(kLayers), kLayers + 2);
+  const double many = analysis_cpu_seconds(chain(kLayers * kFactor), kLayers * kFactor + 2);
+  // In proportion would be kFactor at most, as something is paid once; the square is 100.
+  EXPECT_LT(many, 2.5 * kFactor * few);
 }
 
 }  // namespace

@@ -124,6 +124,18 @@ TEST(Session, DescribesInputsAndOutputs) {
   EXPECT_EQ(session.outputs()[1].shape[1].value, 3);
 }
 
+TEST(Session, TypesAreKnownWithoutKernels) {
+  SessionOptions types;
+  types.types_only = true;
+  Graph graph = gemm_relu();
+  graph.set_type("g", {DType::kUndefined, std::nullopt});
+  const Session session(std::move(graph), types, {"g", "x"});
+  ASSERT_EQ(session.outputs().size(), 2U);
+  EXPECT_EQ(session.outputs()[0].dtype, DType::kFloat32);
+  EXPECT_EQ(session.outputs()[0].shape, (std::vector<Dim>{{-1, "N"}, {3, ""}}));
+  EXPECT_EQ(session.outputs()[1].shape, (std::vector<Dim>{{-1, "N"}, {2, ""}}));
+}
+
 TEST(Session, GraphAndFileGiveTheSame) {
   for (const char* name : {"tiny_cnn", "tiny_external", "tiny_if", "tiny_transformer"}) {
     SCOPED_TRACE(name);

@@ -94,6 +94,7 @@ int run_analyze(const Arguments& arguments, const CommandContext& context) {
   if (!changes.empty()) text += "\n" + what_if_text(changes, analysis);
   if (!advice.empty()) text += "\n" + advice_text(advice);
   print_text(context, text);
+  if (context.common.json_path.empty() && arguments.report.empty()) return kExitDone;
   Json result = {{"model", request.model}, {"latency_model", "fitted"}};
   result.update(pipeline::to_json(analysis));
   result["what_if"] = pipeline::to_json(changes, analysis);
