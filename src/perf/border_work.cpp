@@ -189,7 +189,7 @@ void BorderBuilder::add_output(int index) {
     vector(VectorTask::kSwapRows, axes.channels_first, count, true);
   }
   if (converts) {
-    count = map ? output_slices(t.shape) : tiles(index);
+    count = map ? output_slices(t.shape) : (leaves_whole() ? 1 : tiles(index));
     vector(VectorTask::kUntile, row_elements(index), count, true, true);
     vector(VectorTask::kDequantize, static_cast<double>(elements), count, true);
     work_.stages.push_back({Lane::kTransfer, static_cast<double>(bytes), count, true, false});
@@ -206,6 +206,14 @@ void BorderBuilder::add_output(int index) {
     }
   }
   width_ = saved;
+}
+
+/// Behind a normalization of 16 bits whole blocks of 8 rows leave in one task.
+bool BorderBuilder::leaves_whole() const {
+  const WorkTensor& codes = tensor(input());
+  if (width_ != 1 || codes.producer < 0 || codes.shape.size() < 2) return false;
+  return operation_at(codes.producer).kind == WorkKind::kNormalization &&
+         codes.shape[codes.shape.size() - 2] % 8 == 0;
 }
 
 /// How codes leave: rows of features, and maps with rows of up to 32 elements or more.

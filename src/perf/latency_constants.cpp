@@ -12,16 +12,16 @@ namespace {
 constexpr std::array<const char*, kWidthCount> kWidthNames = {"8bit", "16bit", "float"};
 
 constexpr std::array<const char*, kVectorTaskCount> kVectorNames = {
-    "quantize",     "dequantize",     "short_rows",     "slice_input",  "tile",
-    "untile",       "swap_rows",      "swap_columns",   "image_layout", "image_strips",
-    "copy_out",     "copy_wide",      "copy_short",     "copy_rows",    "add",
-    "multiply",     "divide",         "function",       "pool",         "mean",
-    "mean_axis",    "concat",         "join_parts",     "move",         "shuffle",
-    "pad_channels", "expand_rows",    "reshape",        "reshape_rows", "resize",
-    "softmax",      "softmax_rows",   "softmax_short",  "moments",      "normalize",
-    "convert",      "space_to_depth", "image_to_depth", "patches",      "decimate",
-    "depthwise",    "depth_to_space", "clear_border",   "pack_operand", "unpack_product",
-    "other"};
+    "quantize",     "dequantize",     "short_rows",   "slice_input",    "tile",
+    "untile",       "swap_rows",      "swap_columns", "image_layout",   "image_strips",
+    "copy_out",     "copy_wide",      "copy_short",   "copy_rows",      "add",
+    "multiply",     "divide",         "function",     "flat_function",  "flat_join",
+    "pool",         "mean",           "mean_axis",    "concat",         "join_parts",
+    "move",         "shuffle",        "pad_channels", "expand_rows",    "reshape",
+    "reshape_rows", "resize",         "softmax",      "softmax_rows",   "softmax_short",
+    "moments",      "normalize",      "convert",      "space_to_depth", "image_to_depth",
+    "patches",      "decimate",       "depthwise",    "depth_to_space", "clear_border",
+    "pack_operand", "unpack_product", "other"};
 
 constexpr std::array<const char*, kMatrixTaskCount> kMatrixNames = {"dense", "strided", "depthwise",
                                                                     "dilated"};

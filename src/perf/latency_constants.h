@@ -34,6 +34,8 @@ enum class VectorTask {
   kMultiply,       ///< Mul
   kDivide,         ///< Div, Pow, Sqrt
   kFunction,       ///< a table or polynomial for each element
+  kFlatFunction,   ///< the same of values that lie flat, with their way out of blocks
+  kFlatJoin,       ///< their way back into blocks, for each element
   kPool,           ///< windows, for each element and element of the window
   kMean,           ///< whole maps, for each element read
   kMeanAxis,       ///< one axis of a map, for each element read

@@ -94,6 +94,7 @@ class BorderBuilder : public StageBuilder {
   void add_image(int index, int code_bits, bool converts);
   void add_input_map(int index, int code_bits, bool converts);
   [[nodiscard]] VectorTask copy_task(int index) const;
+  [[nodiscard]] bool leaves_whole() const;
   void add_short_rows(int index, int count);
   void add_output(int index);
 };
@@ -143,6 +144,9 @@ class VectorBuilder : public StageBuilder {
   [[nodiscard]] bool has_scalar() const;
   [[nodiscard]] bool is_gate(const Operation& sigmoid) const;
   [[nodiscard]] bool is_plain_output() const;
+  [[nodiscard]] bool lies_flat() const;
+  [[nodiscard]] int head_tiles(const Shape& split) const;
+  [[nodiscard]] int moved_heads() const;
   [[nodiscard]] bool joins_producer() const;
 };
 

@@ -6,6 +6,7 @@ namespace hexquant::perf {
 namespace {
 
 constexpr std::int64_t kShortSoftmax = 300;  ///< elements: shorter rows cost kSoftmaxShort
+constexpr std::int64_t kFlatTile = 8192;     ///< elements
 
 }  // namespace
 
@@ -121,6 +122,22 @@ void VectorBuilder::add_pad(double written) {
   vector(VectorTask::kPadChannels, written, 1);
 }
 
+/// Heads of an attention, [N, rows, heads, features], are moved one by one, each by a thread, when
+/// the rows fill blocks of 8.
+int VectorBuilder::head_tiles(const Shape& split) const {
+  if (split.size() != 4 || layout_.is_map(output()) || layout_.is_map(input())) return 1;
+  return split[1] % 8 == 0 && split[2] <= split[1]
+             ? static_cast<int>(std::max<std::int64_t>(1, split[2]))
+             : 1;
+}
+
+/// The same for a Transpose to [N, heads, ...]; the way back is a copy of all by one thread.
+int VectorBuilder::moved_heads() const {
+  const Shape& in = tensor(input()).shape;
+  const Shape& out = tensor(output()).shape;
+  return in.size() == 4 && out.size() == 4 && in[2] == out[1] ? head_tiles(in) : 1;
+}
+
 void VectorBuilder::add_mover(double written) {
   const WorkTensor& out = tensor(output());
   if (operation_.op == "Pad") return add_pad(written);
@@ -134,6 +151,7 @@ void VectorBuilder::add_mover(double written) {
     return vector(VectorTask::kShuffle, static_cast<double>(out.shape[0] * axes[-1] * axes[-2]),
                   static_cast<int>(ceil_div(axes[-2], 8)));
   }
+  if (operation_.op == "Transpose") return vector(VectorTask::kMove, written, moved_heads());
   if (operation_.op != "Concat") return vector(VectorTask::kMove, written, 1);
   if (!joins_blocks()) add_concat(written);
 }
@@ -180,8 +198,9 @@ void VectorBuilder::add_reshape() {
   if (same_layout && (operation_.op == "Squeeze" || operation_.op == "Unsqueeze")) return;
   const bool spread = in.size() > 2 && in.back() * in[in.size() - 2] > 1;
   const bool changes_layout = layout_.is_map(input()) != layout_.is_map(output()) && spread;
+  const int heads = in.size() > out.size() ? head_tiles(in) : head_tiles(out);
   vector(changes_layout ? VectorTask::kReshape : VectorTask::kReshapeRows,
-         layout_.padded_elements(input()), 1, false, true);
+         layout_.padded_elements(input()), changes_layout ? 1 : heads, false, true);
 }
 
 bool VectorBuilder::has_scalar() const {
@@ -213,9 +232,29 @@ void VectorBuilder::add_elementwise(double written, int count) {
 /// A table of its own, or a part of the convolution in front of it.
 void VectorBuilder::add_activation() {
   if (joins_producer()) return;
+  if (lies_flat()) {
+    const std::int64_t all = tensor(output()).elements();
+    vector(VectorTask::kFlatFunction, static_cast<double>(all),
+           static_cast<int>(ceil_div(all, kFlatTile)));
+    return vector(VectorTask::kFlatJoin, static_cast<double>(all), 1, false, true);
+  }
   const double elements = is_plain_output() ? static_cast<double>(tensor(output()).elements())
                                             : layout_.padded_elements(output());
   vector(VectorTask::kFunction, elements, tiles(output()));
+}
+
+/// GELU of 16 bits between layers that read no normalized values: nothing there asks for blocks, so
+/// the vendor's compiler leaves whole blocks of 8 rows flat and cuts them into tiles of 8192
+/// elements, which one thread joins again.
+bool VectorBuilder::lies_flat() const {
+  const Shape& shape = tensor(output()).shape;
+  if (operation_.op != "Gelu" || width_ != 1 || layout_.is_map(output())) return false;
+  if (shape.size() < 2 || shape[shape.size() - 2] % 8 != 0) return false;
+  const int layer = tensor(input()).producer;
+  if (layer < 0 || operation_at(layer).kind != WorkKind::kFullyConnected) return false;
+  const int before = tensor(operation_at(layer).inputs.front()).producer;
+  return before < 0 || operation_at(before).kind == WorkKind::kConversion ||
+         operation_at(before).kind == WorkKind::kFullyConnected;
 }
 
 /// Few channels that leave the NPU: they are unpacked from their blocks first.

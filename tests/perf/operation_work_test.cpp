@@ -184,5 +184,67 @@ TEST(OperationWork, AConcatOfPartsOfBlocksGoesByStrips) {
   EXPECT_DOUBLE_EQ(last.stages[0].cycles, 64.0 * 24 * 24);
 }
 
+LatencyConstants only_16_bits(VectorTask task, double per_tile, double per_element) {
+  LatencyConstants constants;
+  constants.vector[static_cast<std::size_t>(task)] = {per_tile, {0.0, per_element, 0.0}};
+  return constants;
+}
+
+TEST(OperationWork, GeluOf16BitsLiesFlatUnlessItsLayerReadsNormalizedRows) {
+  const auto gelu = [](std::int64_t rows, bool normalized) {
+    Chain chain({1, rows, 32}, 16);
+    if (normalized) chain.move(WorkKind::kNormalization, "LayerNormalization", {1, rows, 32});
+    return chain.move(WorkKind::kFullyConnected, "MatMul", {1, rows, 256}, {32, 256})
+        .move(WorkKind::kActivation, "Gelu", {1, rows, 256})
+        .done();
+  };
+  LatencyConstants constants = only_16_bits(VectorTask::kFlatFunction, 10.0, 2.0);
+  constants.vector[static_cast<std::size_t>(VectorTask::kFlatJoin)] = {7.0, {0.0, 0.5, 0.0}};
+  constants.vector[static_cast<std::size_t>(VectorTask::kFunction)] = {0.0, {0.0, 1.0, 0.0}};
+  const OperationWork flat = last_work(gelu(64, false), constants);
+  ASSERT_EQ(flat.stages.size(), 2U);
+  EXPECT_EQ(flat.stages[0].tiles, 2);  // of 8192 elements
+  EXPECT_DOUBLE_EQ(flat.stages[0].cycles, 2 * 10.0 + 2.0 * 64 * 256);
+  EXPECT_EQ(flat.stages[1].tiles, 1);
+  EXPECT_DOUBLE_EQ(flat.stages[1].cycles, 7.0 + 0.5 * 64 * 256);
+  EXPECT_TRUE(flat.stages[1].needs_all);
+  const OperationWork blocks = last_work(gelu(64, true), constants);
+  ASSERT_EQ(blocks.stages.size(), 1U);
+  EXPECT_DOUBLE_EQ(blocks.stages[0].cycles, 64.0 * 256);
+  EXPECT_EQ(last_work(gelu(60, false), constants).stages.size(), 1U);  // no whole blocks of rows
+}
+
+TEST(OperationWork, HeadsAreMovedOneByOneWhenTheRowsFillBlocks) {
+  const auto tiles = [](const Shape& from, WorkKind kind, const char* op, const Shape& to) {
+    return last_work(Chain(from).move(kind, op, to).done(), {}).stages.at(0).tiles;
+  };
+  EXPECT_EQ(tiles({1, 64, 4, 32}, WorkKind::kMover, "Transpose", {1, 4, 64, 32}), 4);
+  EXPECT_EQ(tiles({1, 64, 4, 32}, WorkKind::kMover, "Transpose", {1, 4, 32, 64}), 4);
+  EXPECT_EQ(tiles({1, 4, 64, 32}, WorkKind::kMover, "Transpose", {1, 64, 4, 32}), 1);
+  EXPECT_EQ(tiles({1, 8, 64, 32}, WorkKind::kMover, "Transpose", {1, 64, 8, 32}), 1);
+  EXPECT_EQ(tiles({1, 50, 4, 32}, WorkKind::kMover, "Transpose", {1, 4, 50, 32}), 1);
+  EXPECT_EQ(tiles({1, 64, 128}, WorkKind::kReshape, "Reshape", {1, 64, 4, 32}), 4);
+  EXPECT_EQ(tiles({1, 64, 4, 32}, WorkKind::kReshape, "Reshape", {1, 64, 128}), 4);
+  EXPECT_EQ(tiles({1, 64, 128}, WorkKind::kReshape, "Reshape", {1, 32, 256}), 1);
+}
+
+TEST(OperationWork, FloatRowsLeaveWholeBehindANormalizationOf16Bits) {
+  const auto tiles = [](std::int64_t rows, int bits, WorkKind kind) {
+    Workload work = Chain({1, rows, 64}, bits)
+                        .move(kind, "Any", {1, rows, 64})
+                        .unary(WorkKind::kConversion, "DequantizeLinear")
+                        .done();
+    work.tensors.back().is_float = true;
+    work.tensors.back().bits = 32;
+    WorkOptions options;
+    options.io_on_device = true;
+    return operation_work(work, Layout(work), {}, options).back().stages.back().tiles;
+  };
+  EXPECT_EQ(tiles(128, 16, WorkKind::kNormalization), 1);
+  EXPECT_EQ(tiles(100, 16, WorkKind::kNormalization), 4);
+  EXPECT_EQ(tiles(128, 8, WorkKind::kNormalization), 4);
+  EXPECT_EQ(tiles(128, 16, WorkKind::kSoftmax), 4);
+}
+
 }  // namespace
 }  // namespace hexquant::perf
