@@ -75,7 +75,8 @@ def cifar_cases(models, data):
     mobile = "cifar10_mobilenetv2_224"
     yield Case("mobilenetv2 224 W4A8, no labels", mobile,
                [*arguments(mobile, labelled=False, samples=4000), *rounded, "--samples", 256, "--data",
-                folder / "train_images.npy", "--batch-size", 16, "--epochs", 1, "--max-seconds", 1200],
+                folder / "train_images.npy", "--batch-size", 16, *replaced(gentle, epochs=1, lr=1e-5),
+                "--max-seconds", 1200],
                scored(mobile))
 
 

@@ -5,126 +5,14 @@
 #include <chrono>
 #include <filesystem>
 #include <sstream>
-#include <thread>
 
-#include "cli/cli_testing.h"
-#include "support/json_schema.h"
+#include "cli/qat_testing.h"
 
 namespace hexquant::cli {
 namespace {
 
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::Not;
-
-/// True where the program can train.
-bool has_training() {
-  return std::filesystem::exists(std::filesystem::path(HEXQUANT_PROGRAM).parent_path() /
-                                 "libhexquant_qat.so");
-}
-
-/// The sample network with 2-bit weights: post-training quantization leaves little of it.
-class QatCommand : public ProgramTest {
- protected:
-  void SetUp() override {
-    ProgramTest::SetUp();
-    if (!has_training()) GTEST_SKIP() << "built without LibTorch";
-  }
-
-  [[nodiscard]] static std::vector<std::string> data_arguments() {
-    return {"--train-data", example("calibration_images.npy"),
-            "--val-data",   example("test_images.npy"),
-            "--val-labels", example("test_labels.npy"),
-            "--preprocess", example("preprocess.json")};
-  }
-  [[nodiscard]] static std::vector<std::string> labels() {
-    return {"--train-labels", example("calibration_labels.npy")};
-  }
-  /// `qat` on the sample with these arguments besides.
-  [[nodiscard]] static std::vector<std::string> command(const std::vector<std::string>& more,
-                                                        const std::string& out) {
-    std::vector<std::string> arguments = {"qat", example("model.onnx")};
-    for (const auto& part : {data_arguments(), more, {"-o", out}}) {
-      arguments.insert(arguments.end(), part.begin(), part.end());
-    }
-    return arguments;
-  }
-  /// Gives options (name, value, name, value ...) other values, or adds them.
-  static void set(std::vector<std::string>& arguments, const std::vector<std::string>& options) {
-    for (std::size_t i = 0; i + 1 < options.size(); i += 2) {
-      const auto found = std::find(arguments.begin(), arguments.end(), options[i]);
-      if (found == arguments.end()) {
-        arguments.insert(arguments.end(), {options[i], options[i + 1]});
-      } else {
-        *(found + 1) = options[i + 1];
-      }
-    }
-  }
-  [[nodiscard]] static std::vector<std::string> narrow() {
-    return {"--weight-bits", "2",  "--epochs",  "3", "--lr",   "0.002",
-            "--batch-size",  "32", "--threads", "1", "--loss", "distillation"};
-  }
-  /// `quantize` of the sample with rounded 4-bit weights.
-  [[nodiscard]] static std::vector<std::string> quantize(const std::string& out) {
-    return {"quantize",
-            example("model.onnx"),
-            "--data",
-            example("calibration_images.npy"),
-            "--preprocess",
-            example("preprocess.json"),
-            "--weight-bits",
-            "4:all",
-            "--algorithms",
-            "adaptive-rounding",
-            "-o",
-            out};
-  }
-  /// `qat` from a quantized folder.
-  [[nodiscard]] static std::vector<std::string> from(const std::string& folder,
-                                                     const std::vector<std::string>& more,
-                                                     const std::string& out) {
-    std::vector<std::string> arguments = command(more, out);
-    arguments[1] = folder;
-    return arguments;
-  }
-  /// A step too small to change a float.
-  [[nodiscard]] static std::vector<std::string> unmoved() {
-    return {"--max-steps", "1", "--lr", "1e-12", "--threads", "1"};
-  }
-  [[nodiscard]] Json report(const std::string& out) const {
-    Json json = parse_json(read_file(path(out + "/report.json")), "report.json");
-    EXPECT_THAT(test::schema_violations(test::published_schema("report"), json), IsEmpty());
-    return json;
-  }
-  /// The result files of two folders are the same bytes.
-  void expect_same_models(const std::string& a, const std::string& b) const {
-    for (const char* file : {"model.onnx", "model_float.onnx", "model.encodings"}) {
-      EXPECT_EQ(read_file(path(a + "/" + file)), read_file(path(b + "/" + file))) << file;
-    }
-  }
-  /// Waits until the file is there. @return false after a minute
-  [[nodiscard]] bool wait_for(const std::string& file) const {
-    for (int i = 0; i < 6000; ++i) {
-      if (std::filesystem::exists(path(file))) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return false;
-  }
-  /// Starts the command and sends it a signal once its state is on disk.
-  /// @return what is left of it: the exit status of the shell's wait
-  [[nodiscard]] int run_and_signal(const std::vector<std::string>& arguments, const char* signal,
-                                   const std::string& checkpoint) const {
-    std::string line = "cd " + quoted(folder_.string()) + " && ( " + quoted(HEXQUANT_PROGRAM);
-    for (const std::string& argument : arguments) line += " " + quoted(argument);
-    line += " >signalled.out 2>signalled.err </dev/null & p=$!; n=0; while [ ! -e " +
-            quoted(checkpoint) +
-            " ] && [ $n -lt 3000 ] && kill -0 $p 2>/dev/null; do sleep 0.01; "
-            "n=$((n+1)); done; kill -" +
-            signal + " $p; wait $p )";
-    const int status = std::system(line.c_str());
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  }
-};
 
 TEST_F(QatCommand, TrainingWithoutLabelsBeatsItsStartAndTheWrittenModelAgrees) {
   const RunResult result = run(command(narrow(), "out"));
@@ -205,87 +93,6 @@ TEST_F(QatCommand, TrainsTheArticlesListingUnderAQuantsimConfiguration) {
   };
   EXPECT_GT(widest("without"), 1U);
   EXPECT_EQ(widest("qat_export"), 1U) << "the configuration wants one scale for each weight";
-}
-
-TEST_F(QatCommand, GoesOnFromAQuantizedFolder) {
-  ASSERT_EQ(run(quantize("quantized")).status, 0);
-  // One step that moves nothing: the folder's own model, byte for byte.
-  RunResult result = run(from("quantized", unmoved(), "same"));
-  ASSERT_EQ(result.status, 0) << result.err;
-  expect_same_models("quantized", "same");
-  EXPECT_EQ(report("same")["recipe"]["weight_bits"], 4);
-  EXPECT_EQ(report("same")["recipe"]["training"]["start"], "quantized");
-
-  // Learned weights and ranges are where the next run starts, and a recipe repeats it.
-  result = run(from("quantized",
-                    {"--epochs", "2", "--batch-size", "32", "--threads", "1", "--metric", "sqnr"},
-                    "trained"));
-  ASSERT_EQ(result.status, 0) << result.err;
-  ASSERT_GT(report("trained")["training"]["best_epoch"], 0);
-  ASSERT_EQ(run(from("trained", unmoved(), "again")).status, 0);
-  expect_same_models("trained", "again");
-  result = run({"qat", "--recipe", "trained/recipe.json", "-o", "repeated", "--threads", "1"});
-  ASSERT_EQ(result.status, 0) << result.err;
-  expect_same_models("trained", "repeated");
-}
-
-TEST_F(QatCommand, GoesOnWithNarrowAndBlockwiseWeights) {
-  std::vector<std::string> more = narrow();
-  set(more, {"--act-bits", "4", "--epochs", "1"});
-  ASSERT_EQ(run(command(more, "narrow")).status, 0);
-  ASSERT_EQ(run(from("narrow", unmoved(), "narrow2")).status, 0);
-  expect_same_models("narrow", "narrow2");
-  for (const char* format : {"qdq", "matmulnbits"}) {
-    const std::string out = std::string("blocks-") + format;
-    std::vector<std::string> arguments = quantize(out);
-    set(arguments, {"--granularity", "group:32", "--group-format", format, "--algorithms", "gptq",
-                    "--block-scale", std::string(format) == "qdq" ? "lpbq" : "float"});
-    ASSERT_EQ(run(arguments).status, 0) << format;
-    ASSERT_EQ(run(from(out, unmoved(), out + "2")).status, 0) << format;
-    expect_same_models(out, out + "2");
-  }
-}
-
-TEST_F(QatCommand, GoesOnFromMixedPrecisionAndFindsItsFloatModel) {
-  std::vector<std::string> arguments = quantize("mixed");
-  set(arguments, {"--layer-bits", "/head/*=a16"});
-  ASSERT_EQ(run(arguments).status, 0);
-  std::filesystem::rename(path("mixed/recipe.json"), path("recipe.json"));
-  Json recipe = parse_json(read_file(path("recipe.json")), "recipe.json");
-  recipe["model"] = "gone.onnx";
-  write_file(path("mixed/recipe.json"), to_text(recipe));
-  expect_refused(run(from("mixed", unmoved(), "out")),
-                 "mixed: the float model 'gone.onnx' that it was made from is not there: give it "
-                 "with --float");
-  const RunResult result = run(from(
-      "mixed",
-      [] {
-        std::vector<std::string> more = unmoved();
-        more.insert(more.end(), {"--float", example("model.onnx")});
-        return more;
-      }(),
-      "out"));
-  ASSERT_EQ(result.status, 0) << result.err;
-  expect_same_models("mixed", "out");
-}
-
-TEST_F(QatCommand, RefusesAStartThatDoesNotFit) {
-  ASSERT_EQ(run(quantize("quantized")).status, 0);
-  expect_refused(run(from("quantized", {"--weight-bits", "8"}, "out")),
-                 "quantized: weight_bits is 4 there, not 8: training goes on from its weights");
-  expect_refused(run(command({"--float", example("model.onnx")}, "out")),
-                 "MODEL is no quantized folder");
-  // Another model: the first node that differs is named.
-  expect_refused(run(from("quantized", {"--float", path("quantized/model.onnx")}, "out")),
-                 "expected the float model that it was made from (--float)");
-  std::filesystem::rename(path("quantized/model_float.onnx"), path("model_float.onnx"));
-  expect_refused(run(from("quantized", unmoved(), "out")),
-                 "quantized: no file model_float.onnx in it");
-  // Weights and Q/DQ model of different runs.
-  std::filesystem::rename(path("model_float.onnx"), path("quantized/model_float.onnx"));
-  std::filesystem::copy_file(path("quantized/model_float.onnx"), path("quantized/model.onnx"),
-                             std::filesystem::copy_options::overwrite_existing);
-  expect_refused(run(from("quantized", unmoved(), "out")), "is not quantized: expected uint8");
 }
 
 TEST_F(QatCommand, TrainsBatchNormalizationBesideItsLayer) {
