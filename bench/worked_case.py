@@ -25,7 +25,7 @@ STEPS = [("direct PTQ", []), ("+ CLE", ["--algorithms", "cle"]),
 
 HEAD = """# A worked case: getting accuracy back
 
-The article's ResNet-50 case goes from direct quantization over equalization and rounding to mixed precision, with accuracy and latency in each row. Here is the same table for three networks that lose more than ResNet-50 does, measured by `bench/worked_case.py` (raw rows: `bench/results/`). Every row is calibrated on the same samples and scored on others. Latency is the [latency model](methods/latency-model.md)'s prediction for SM8650 (an estimate, for comparing rows); times of the float model are left out, as in the article.
+The article's ResNet-50 case goes from direct quantization over equalization and rounding to mixed precision, with accuracy and latency in each row. Here is the same table for networks that lose more than ResNet-50 does, measured by `bench/worked_case.py` (raw rows: `bench/results/`). Every row is calibrated on the same samples and scored on others. Latency is the [latency model](methods/latency-model.md)'s prediction for SM8650 (an estimate, for comparing rows); times of the float model are left out, as in the article.
 
 | network | loss that is good enough | why it is hard |
 |---|---|---|
@@ -36,6 +36,7 @@ How to read it:
 - **One command does all of it**: `hexquant auto MODEL --data D --labels L --max-loss P -o OUT` climbs the same steps and stops at the first that is good enough ([auto](commands/auto.md)).
 - **Equalization alone** moves ranges from one layer to the next. It helps weights with one scale a tensor; with a scale for each channel it is kept only where the measured error falls, so its row may equal the one before ([equalization](methods/equalization.md)).
 - **Adaptive rounding** costs no latency: same widths, other codes ([method](methods/adaptive-rounding.md)).
+- **Training** goes on from the mixed model, with few samples, and keeps it where nothing got better on samples of their own: then both rows are equal.
 - **Mixed precision** pays with latency, as little as its search finds ([method](methods/mixed-precision.md)). It can also get faster: an 8-bit operation that the HTP is slow at, with conversions around it, may cost more than the same in 16 bits. The last column says how many of the weights got more bits.
 - Differences below a few tenths of a point over some hundred samples are luck.
 """

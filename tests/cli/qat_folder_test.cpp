@@ -97,7 +97,7 @@ TEST_F(QatFolder, ItsLabelsAreNotThoseOfOtherSamples) {
   set(arguments,
       {"--evaluate", "20", "--eval-data", example("test_images.npy"), "--labels", "labels.txt"});
   std::string labels;
-  for (int i = 0; i < 20; ++i) labels += "1\n";
+  for (int i = 0; i < 500; ++i) labels += "1\n";  // one for each row of the file
   write_file(path("labels.txt"), labels);
   ASSERT_EQ(run(arguments).status, 0);
   std::filesystem::remove(path("labels.txt"));
