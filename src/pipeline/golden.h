@@ -16,8 +16,9 @@ struct GoldenResult {
 
 /// What a device needs to prove that it computes the same: in OUT/golden the first calibration
 /// samples as raw float32 inputs (inputs/i/TENSOR.raw), input_list.txt, the outputs of
-/// the quantized model on the CPU (reference/Result_i/TENSOR.raw), and run_on_device.sh for qnn-net-run,
-/// which needs neither adb nor this program. `hexquant evaluate --outputs` scores what comes back.
+/// the quantized model on the CPU (reference/Result_i/TENSOR.raw), and run_on_device.sh for
+/// qnn-net-run, which needs neither adb nor this program. `hexquant evaluate --outputs` scores what
+/// comes back.
 ///
 /// @param output  OUT, with the quantized model
 /// @param count   samples at most
