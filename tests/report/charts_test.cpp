@@ -144,6 +144,24 @@ TEST_F(Charts, OfAReportHaveAMarkForEachRow) {
   EXPECT_THAT(section_of(page, "layers"), HasSubstr(">input</text>"));
 }
 
+/// Each power of ten by its own name: with one prefix for all of them the small ones read "0k".
+TEST_F(Charts, OfHistogramsNameEachPowerOfTen) {
+  Page page = three_points();
+  page.script = R"(page.append(element("h1", {}, "Histogram"), histogramChart({ ...data.row,
+    histogram: { lower: 0, width: 1, counts: [20000, 150, 3] } })); )";
+  page.data = {{"row",
+                {{"range_min", 0.0},
+                 {"range_max", 3.0},
+                 {"observed_min", 0.0},
+                 {"observed_max", 3.0},
+                 {"clipped_fraction", 0.0}}}};
+  const std::string html = drawn(html_page(page));
+  if (html.empty()) GTEST_SKIP() << "the browser does not start here";
+  EXPECT_THAT(html, HasSubstr(">10k</text>"));
+  EXPECT_THAT(html, HasSubstr(">100</text>"));
+  EXPECT_THAT(html, Not(HasSubstr(">0k</text>")));
+}
+
 TEST_F(Charts, HaveTheThemesColoursOnly) {
   const std::string probe = std::string(kDrawCharts) + R"(
     const colours = new Set();

@@ -176,7 +176,7 @@ function histogramChart(row) {
       `${short(row.range_min)} to ${short(row.range_max)}, ${share(row.clipped_fraction)} clipped`,
     height: 150,
     x: { domain: [low, high === low ? low + 1 : high], orient: "bottom", grid: false, tickCount: 5, labelFlush: true },
-    y: { type: "symlog", domain: [0, most], orient: "left", values: powers.filter((_, i) => (powers.length - 1 - i) % Math.ceil(powers.length / 4) === 0), format: "~s" },
+    y: { type: "symlog", domain: [0, most], orient: "left", values: powers.filter((_, i) => (powers.length - 1 - i) % Math.ceil(powers.length / 4) === 0), label: "format(datum.value, '~s')" },
     layers: [layer("rect", [{ from: row.range_min, to: row.range_max }], { x: "from", x2: "to", y: { value: 0 }, y2: { signal: "height" }, fill: ink("accent-soft") }),
       layer("rect", bins.filter((bin) => bin.value > 0).map((bin) => ({ ...bin, fill: `var(--${isCut(bin) ? "bad" : "accent"})` })),
         { x: "from", x2: "to", y: "value", y2: { scale: "y", value: 0 }, fill: "fill", opacity: { value: 0.85 } }),
