@@ -17,7 +17,6 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,10 +25,10 @@
 #include "core/format.h"
 #include "core/parallel.h"
 #include "core/peak_memory.h"
-#include "core/stopwatch.h"
 #include "evaluate/evaluate_models.h"
 #include "evaluate/metrics.h"
 #include "hexquant/error.h"
+#include "least_cost.h"
 #include "pipeline/evaluation_task.h"
 #include "pipeline/recipe_json.h"
 #include "pipeline/sensitivity.h"
@@ -51,10 +50,6 @@ constexpr double kLowestSpearman = 0.98;
 /// Above it only float32 rounding, or a new draw of 16-bit noise, is compared.
 constexpr double kDrawnAgainDb = 75.0;
 
-double cpu_seconds() {
-  return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
-}
-
 /// CPU seconds of the float model over all scored samples, read before.
 double float_pass_seconds(const graph::Graph& graph, const evaluate::Task& task, int threads) {
   std::vector<data::Sample> samples;
@@ -64,14 +59,8 @@ double float_pass_seconds(const graph::Graph& graph, const evaluate::Task& task,
     }
   }
   const runtime::Session session(graph, {});
-  double best = 1e30;
-  for (int repetition = 0; repetition < 2; ++repetition) {
-    const double start = cpu_seconds();
-    parallel_for(std::ssize(samples), threads,
-                 [&](std::int64_t i) { (void)session.run(samples[static_cast<std::size_t>(i)]); });
-    best = std::min(best, cpu_seconds() - start);
-  }
-  return best;
+  const auto run = [&](std::int64_t i) { (void)session.run(samples[static_cast<std::size_t>(i)]); };
+  return measure(2, [&] { parallel_for(std::ssize(samples), threads, run); }).cpu_seconds;
 }
 
 /// The whole model with one layer quantized as the candidate says.
@@ -136,18 +125,17 @@ int run(bool compares, const std::string& path, int threads, const std::string& 
   if (recipe.evaluation.data.sources.empty()) recipe.evaluation.data = recipe.data;
   pipeline::SensitivityOptions options;
   options.blocks = false;
-  Stopwatch watch;
-  const double start = cpu_seconds();
-  const pipeline::SensitivityResult result =
-      pipeline::measure_sensitivity(recipe, options, threads, silent_progress());
-  const double cost = cpu_seconds() - start;
+  pipeline::SensitivityResult result;
+  const LeastCost cost = measure(1, [&] {
+    result = pipeline::measure_sensitivity(recipe, options, threads, silent_progress());
+  });
   const std::int64_t peak_bytes = peak_memory_bytes();
   std::size_t candidates = 0;
   for (const SensitivityRow& row : result.table.layers) candidates += row.measured.size();
   std::printf("%s: %zu layers, %zu candidates, %lld samples\n", recipe.model.c_str(),
               result.table.layers.size(), candidates, static_cast<long long>(result.table.samples));
-  std::printf("cost                 %.1f CPU s (%.1f s), peak memory %.2f GB\n", cost,
-              watch.total_seconds(), static_cast<double>(peak_bytes) * 1e-9);
+  std::printf("cost                 %.1f CPU s (%.1f s), peak memory %.2f GB\n", cost.cpu_seconds,
+              cost.wall_seconds, static_cast<double>(peak_bytes) * 1e-9);
 
   const WidthForms forms = pipeline::make_width_forms(
       recipe, pipeline::resolve_recipe(recipe, threads), target::load_target(recipe.soc),
@@ -157,7 +145,7 @@ int run(bool compares, const std::string& path, int threads, const std::string& 
       recipe.evaluation, recipe.data, recipe.seed, forms.model.original, findings);
   const double pass = float_pass_seconds(forms.model.prepared, task.task, threads);
   std::printf("one float pass       %.2f CPU s: %.3f passes a candidate\n", pass,
-              cost / pass / static_cast<double>(candidates));
+              cost.cpu_seconds / pass / static_cast<double>(candidates));
   std::fflush(stdout);
   if (!compares) return 0;
   const Comparison comparison = compare(result, forms, task.task, threads);

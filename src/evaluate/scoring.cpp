@@ -1,9 +1,9 @@
 #include "evaluate/scoring.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
+#include "core/decibel.h"
 #include "core/format.h"
 #include "hexquant/error.h"
 
@@ -110,7 +110,7 @@ void set_loss(const Task& task, const ModelScore& reference, CandidateScore& res
   if (task.metric.kind == MetricKind::kSqnr) {
     metrics["value"] = metrics["sqnr"] = result.outputs.sqnr_db();
     // 0 for equal outputs; all that is asked of an SQNR is asked of its noise.
-    result.loss = std::pow(10.0, -result.outputs.sqnr_db() / 10.0);
+    result.loss = noise_ratio(result.outputs.sqnr_db());
   } else if (task.metric.kind == MetricKind::kCosine) {
     metrics["value"] = metrics["cosine"] = result.outputs.cosine();
     result.loss = 1.0 - result.outputs.cosine();

@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "core/decibel.h"
 #include "core/format.h"
 #include "hexquant/error.h"
 
@@ -128,7 +129,7 @@ std::vector<Candidate> candidates_of(const std::vector<CandidateKind>& kinds,
 }
 
 double Effect::noise_ratio() const {
-  return std::pow(10.0, -sqnr_db / 10.0);
+  return hexquant::noise_ratio(sqnr_db);
 }
 
 const Effect* SensitivityRow::find(const Candidate& candidate) const noexcept {

@@ -12,6 +12,7 @@
 #include "pipeline/quantize_options.h"
 #include "pipeline/quantize_pipeline.h"
 #include "pipeline/raw_outputs.h"
+#include "pipeline/result_files.h"
 #include "runtime/session.h"
 
 namespace hexquant::pipeline {
@@ -22,7 +23,7 @@ namespace fs = std::filesystem;
 class GoldenWriter {
  public:
   GoldenWriter(const fs::path& output, const Recipe& recipe)
-      : graph_(formats::read_onnx(output / (recipe.prefix + ".onnx"))),
+      : graph_(formats::read_onnx(output / quantized_file(recipe))),
         session_(graph_, evaluate::session_options(graph_)),
         folder_(output / "golden"),
         staged_(folder_) {

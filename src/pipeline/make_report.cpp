@@ -6,6 +6,7 @@
 #include "calibrate/observer.h"
 #include "evaluate/compare_layers.h"
 #include "pipeline/recipe_json.h"
+#include "pipeline/result_files.h"
 
 namespace hexquant::pipeline {
 namespace {
@@ -213,7 +214,7 @@ report::QuantizeReport make_report(const Recipe& recipe, const target::Target& t
     report.passes.emplace_back(pass.pass, static_cast<std::int64_t>(pass.applied_to.size()));
   }
   report.seconds = model.seconds;
-  for (const std::string& name : {recipe.prefix + ".onnx", recipe.prefix + "_float.onnx",
+  for (const std::string& name : {quantized_file(recipe), float_file(recipe),
                                   recipe.prefix + ".encodings", std::string("overrides.json")}) {
     report.file_bytes.emplace_back(
         name, static_cast<std::int64_t>(std::filesystem::file_size(folder / name)));

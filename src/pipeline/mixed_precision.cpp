@@ -1,7 +1,6 @@
 #include "pipeline/mixed_precision.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <map>
 #include <memory>

@@ -6,6 +6,7 @@
 #include "core/format.h"
 #include "hexquant/error.h"
 #include "pipeline/quantized_start.h"
+#include "pipeline/result_files.h"
 
 namespace hexquant::pipeline {
 namespace {
@@ -44,7 +45,7 @@ std::vector<std::string> model_names(const fs::path& library) {
 /// The quantized model of a folder of ours, by the recipe's prefix; ./model.onnx in any other.
 fs::path model_of_folder(const std::string& given) {
   const std::string name = is_file(fs::path(given) / "recipe.json")
-                               ? folder_recipe(given).prefix + ".onnx"
+                               ? quantized_file(folder_recipe(given))
                                : std::string(kDefaultModel);
   if (!is_file(fs::path(given) / name)) fail_model("MODEL", given, {fs::path(given) / name});
   return fs::path(given) / name;

@@ -26,6 +26,7 @@
 #include "pipeline/quantize_options.h"
 #include "pipeline/quantize_pipeline.h"
 #include "pipeline/quantized_start.h"
+#include "pipeline/result_files.h"
 #include "pipeline/write_outputs.h"
 #include "report/page.h"
 #include "runtime/session.h"
@@ -85,7 +86,7 @@ Analysis predict_performance(const Recipe& recipe, const QuantizedModel& model,
                         .ddr_bytes = prediction.ddr_bytes,
                         .median_error = analysis.error.median_error};
   const std::filesystem::path output = recipe.output;
-  const AdvisedModel advised = {(output / (recipe.prefix + ".onnx")).string(),
+  const AdvisedModel advised = {(output / quantized_file(recipe)).string(),
                                 (output / "recipe.json").string(), true};
   report.analysis = to_json(analysis);
   report.analysis["findings"] = findings_json(analysis, advise_model(analysis, {}, advised));

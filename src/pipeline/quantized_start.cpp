@@ -12,6 +12,7 @@
 #include "formats/onnx/onnx_io.h"
 #include "hexquant/error.h"
 #include "pipeline/recipe_json.h"
+#include "pipeline/result_files.h"
 #include "pipeline/training_options.h"
 #include "quant/read_qdq.h"
 
@@ -28,7 +29,7 @@ struct StartFiles {
 };
 
 StartFiles start_files(const fs::path& folder, const Recipe& made_with) {
-  return {folder / (made_with.prefix + ".onnx"), folder / (made_with.prefix + "_float.onnx"),
+  return {folder / quantized_file(made_with), folder / float_file(made_with),
           folder / (made_with.prefix + ".encodings")};
 }
 

@@ -12,6 +12,7 @@
 #include "formats/onnx/onnx_io.h"
 #include "hexquant/error.h"
 #include "pipeline/recipe_json.h"
+#include "pipeline/result_files.h"
 
 namespace hexquant::pipeline {
 
@@ -44,8 +45,7 @@ std::vector<std::string> float_tensors(const graph::Graph& graph, const quant::Q
 Findings write_outputs(const std::filesystem::path& folder, const QuantizedModel& model,
                        const Recipe& recipe, int threads) {
   const std::array<std::pair<const graph::Graph*, std::string>, 2> models = {
-      {{&model.quantized, recipe.prefix + ".onnx"},
-       {&model.weights_on_grid, recipe.prefix + "_float.onnx"}}};
+      {{&model.quantized, quantized_file(recipe)}, {&model.weights_on_grid, float_file(recipe)}}};
   parallel_for(2, threads, [&](std::int64_t i) {
     const auto& [graph, name] = models[static_cast<std::size_t>(i)];
     formats::write_onnx(*graph, folder / name);

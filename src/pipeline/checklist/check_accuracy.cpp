@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "core/decibel.h"
 #include "core/format.h"
 #include "pipeline/checklist/check_scene.h"
 
@@ -29,7 +30,7 @@ CheckItem check_cosine(const CheckScene& scene, const Json& summary) {
 /// Points of cosine that noise of this strength costs: 1 - cos ~ (noise / signal) / 2 where the
 /// noise is small and has nothing to do with the signal.
 double cosine_points(double sqnr_db) {
-  return 100.0 * 0.5 * std::pow(10.0, -sqnr_db / 10.0);
+  return 100.0 * 0.5 * noise_ratio(sqnr_db);
 }
 
 CheckItem check_sqnr(const CheckScene& scene, const Json& summary) {

@@ -11,6 +11,7 @@
 #include "hexquant/error.h"
 #include "pipeline/checklist/check_scene.h"
 #include "pipeline/recipe_json.h"
+#include "pipeline/result_files.h"
 
 namespace hexquant::pipeline {
 namespace {
@@ -156,7 +157,7 @@ CheckResult check_output(const CheckRequest& request, ProgressSink& progress) {
   Recipe recipe;
   recipe_from_json(report.at("recipe"), report_file, recipe);
   AnalyzeRequest analyze;
-  analyze.model = file_of(request.folder, recipe.prefix + ".onnx");
+  analyze.model = file_of(request.folder, quantized_file(recipe));
   analyze.soc = request.soc.empty() ? recipe.soc : request.soc;
   const graph::Graph model = formats::read_onnx(analyze.model);
   const Analysis analysis = analyze_model(analyze);
@@ -174,7 +175,7 @@ CheckResult check_at_hand(const Json& report, const Recipe& recipe, const graph:
   request.read_samples = false;
   CheckResult result;
   result.folder = request.folder;
-  const std::string model_file = (fs::path(recipe.output) / (recipe.prefix + ".onnx")).string();
+  const std::string model_file = (fs::path(recipe.output) / (quantized_file(recipe))).string();
   result.items = all_items(
       {request, result.thresholds, report, recipe, model, model_file, recipe.soc, analysis},
       progress);
