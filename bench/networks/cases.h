@@ -38,7 +38,7 @@ struct Case {
 [[nodiscard]] std::vector<Case> all_cases();
 
 /// The quantized model of a case: planned for `soc` as `hexquant quantize` does, with made-up
-/// ranges: 0..6 behind Relu and the like, -2.5..2.5 elsewhere. Costs do not depend on them.
+/// ranges: 0..6 behind Relu and the like, -2.2..2.7 elsewhere. Costs depend on no more than that.
 [[nodiscard]] graph::Graph quantize_case(const Case& item, const std::string& soc);
 
 /// The same with codes and scales that are made up: all that a prediction looks at.

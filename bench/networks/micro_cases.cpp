@@ -4,15 +4,10 @@
 
 #include "core/format.h"
 #include "networks/cases.h"
-#include "networks/network_builder.h"
+#include "networks/micro_layers.h"
 
 namespace hexquant::networks {
 namespace {
-
-using Net = NetworkBuilder;
-using Value = std::string;
-/// One layer of a chain.
-using Layer = Value (*)(Net&, const Value&);
 
 /// Input of a chain and how many layers follow.
 struct Size {
@@ -29,181 +24,6 @@ struct Chain {
   int weight_bits = 8;
   int act_bits = 8;
 };
-
-std::int64_t channels(Net& net, const Value& x) {
-  return net.shape(x)[1];
-}
-
-Value conv(Net& net, const Value& x, std::int64_t kernel, std::int64_t groups = 1,
-           std::int64_t dilation = 1) {
-  return net.activation(
-      net.conv(
-          x,
-          {.channels = channels(net, x), .kernel = kernel, .groups = groups, .dilation = dilation}),
-      "Relu");
-}
-
-Value conv1x1(Net& net, const Value& x) {
-  return conv(net, x, 1);
-}
-Value conv3x3(Net& net, const Value& x) {
-  return conv(net, x, 3);
-}
-Value conv5x5(Net& net, const Value& x) {
-  return conv(net, x, 5);
-}
-Value conv7x7(Net& net, const Value& x) {
-  return conv(net, x, 7);
-}
-Value grouped(Net& net, const Value& x) {
-  return conv(net, x, 3, 4);
-}
-Value dilated(Net& net, const Value& x) {
-  return conv(net, x, 3, 1, 2);
-}
-Value depthwise3(Net& net, const Value& x) {
-  return net.activation(net.depthwise(x, 3), "Relu6");
-}
-Value depthwise5(Net& net, const Value& x) {
-  return net.activation(net.depthwise(x, 5), "Relu6");
-}
-Value strided3(Net& net, const Value& x) {
-  return net.activation(net.conv(x, {.channels = channels(net, x) * 2, .kernel = 3, .stride = 2}),
-                        "Relu");
-}
-Value strided1(Net& net, const Value& x) {
-  return net.conv(x, {.channels = channels(net, x) * 2, .kernel = 1, .stride = 2});
-}
-Value strided_depthwise(Net& net, const Value& x) {
-  return net.activation(net.depthwise(x, 3, 2), "Relu6");
-}
-Value separable(Net& net, const Value& x) {
-  return conv1x1(net, depthwise3(net, x));
-}
-Value expand(Net& net, const Value& x) {
-  const Value y = net.activation(net.conv(x, {.channels = channels(net, x) * 4}), "Relu");
-  return net.conv(y, {.channels = channels(net, x)});
-}
-Value residual(Net& net, const Value& x) {
-  return net.activation(net.binary("Add", conv(net, x, 3), x), "Relu");
-}
-Value with_multiply(Net& net, const Value& x) {
-  return net.binary("Mul", conv1x1(net, x), x);
-}
-Value max_pool(Net& net, const Value& x) {
-  return net.pool("MaxPool", conv1x1(net, x), 3, 1);
-}
-Value halving_pool(Net& net, const Value& x) {
-  return net.pool("MaxPool", conv1x1(net, x), 2, 2);
-}
-Value average_pool(Net& net, const Value& x) {
-  return net.pool("AveragePool", conv1x1(net, x), 3, 1);
-}
-Value scaled_by_mean(Net& net, const Value& x) {
-  const Value y = conv1x1(net, x);
-  return net.binary("Mul", y, net.activation(net.global_average_pool(y), "Sigmoid"));
-}
-Value with_sigmoid(Net& net, const Value& x) {
-  return net.activation(net.conv(x, {.channels = channels(net, x)}), "Sigmoid");
-}
-Value with_tanh(Net& net, const Value& x) {
-  return net.activation(net.conv(x, {.channels = channels(net, x)}), "Tanh");
-}
-Value with_silu(Net& net, const Value& x) {
-  return net.activation(net.conv(x, {.channels = channels(net, x)}), "SiLU");
-}
-Value with_hard_swish(Net& net, const Value& x) {
-  return net.activation(net.conv(x, {.channels = channels(net, x)}), "HardSwish");
-}
-Value with_leaky_relu(Net& net, const Value& x) {
-  return net.activation(net.conv(x, {.channels = channels(net, x)}), "LeakyRelu");
-}
-Value with_gelu(Net& net, const Value& x) {
-  return net.activation(net.conv(x, {.channels = channels(net, x)}), "Gelu");
-}
-Value with_concat(Net& net, const Value& x) {
-  const std::int64_t half = channels(net, x) / 2;
-  const Value a = net.activation(net.conv(x, {.channels = half}), "Relu");
-  const Value b = net.activation(net.conv(x, {.channels = half, .kernel = 3}), "Relu");
-  return net.concat({a, b}, 1);
-}
-Value with_resize(Net& net, const Value& x) {
-  return net.resize(net.pool("MaxPool", conv1x1(net, x), 2, 2), 2, "nearest");
-}
-Value with_linear_resize(Net& net, const Value& x) {
-  return net.resize(net.pool("MaxPool", conv1x1(net, x), 2, 2), 2, "linear");
-}
-Value with_transposed_conv(Net& net, const Value& x) {
-  const std::int64_t width = channels(net, x);
-  return net.conv_transpose(
-      net.activation(net.conv(x, {.channels = width, .kernel = 3, .stride = 2}), "Relu"), width, 2,
-      2);
-}
-Value with_transpose(Net& net, const Value& x) {
-  return net.transpose(conv1x1(net, x), {0, 1, 3, 2});
-}
-/// Channels of two groups in turn: ShuffleNet.
-Value channel_shuffle(Net& net, const Value& x) {
-  const Value y = conv1x1(net, x);
-  const Shape shape = net.shape(y);
-  const Value groups = net.reshape(y, {shape[0], 2, shape[1] / 2, shape[2], shape[3]});
-  return net.reshape(net.transpose(groups, {0, 2, 1, 3, 4}), shape);
-}
-Value channel_pad(Net& net, const Value& x) {
-  const Value y = conv1x1(net, x);
-  return net.pad_channels(y, channels(net, x) / 2, channels(net, x) / 2);
-}
-Value strided_slice(Net& net, const Value& x) {
-  return net.decimate(conv1x1(net, x), 2);
-}
-Value mean_by_axes(Net& net, const Value& x) {
-  return net.reduce_mean(net.reduce_mean(conv1x1(net, x), 3), 2);
-}
-/// A small image through the first layers of a classifier.
-Value small_image(Net& net, const Value& x) {
-  const Value y = net.activation(net.conv(x, {.channels = 16, .kernel = 3}), "Relu");
-  return conv3x3(net, y);
-}
-/// A large map that comes in, a few values that leave.
-Value wide_input(Net& net, const Value& x) {
-  return net.global_average_pool(net.activation(net.conv(x, {.channels = 32}), "Relu"));
-}
-/// The other way round.
-Value wide_output(Net& net, const Value& x) {
-  return net.activation(net.conv(x, {.channels = channels(net, x) * 8}), "Relu");
-}
-/// Heads of keys that serve two heads of queries each.
-Value repeated_heads(Net& net, const Value& x) {
-  const Shape shape = net.shape(x);
-  const std::int64_t heads = shape[2] / 16;
-  const Value y = net.reshape(net.fully_connected(x, shape[2]), {1, shape[1], heads, 1, 16});
-  const Value twice = net.expand(y, {1, shape[1], heads, 2, 16});
-  return net.fully_connected(net.reshape(twice, {1, shape[1], heads * 32}), shape[2]);
-}
-Value dense(Net& net, const Value& x) {
-  return net.activation(net.fully_connected(x, net.shape(x).back()), "Relu");
-}
-Value feed_forward(Net& net, const Value& x) {
-  const Value y = net.activation(net.fully_connected(x, net.shape(x).back() * 4), "Gelu");
-  return net.fully_connected(y, net.shape(x).back());
-}
-Value dense_softmax(Net& net, const Value& x) {
-  return net.softmax(net.fully_connected(x, net.shape(x).back()));
-}
-Value dense_norm(Net& net, const Value& x) {
-  return net.layer_norm(net.fully_connected(x, net.shape(x).back()));
-}
-/// Two activations: x (x^T x), in heads of 64 features.
-Value self_product(Net& net, const Value& x) {
-  const Shape shape = net.shape(x);
-  const std::int64_t heads = std::max<std::int64_t>(1, shape[2] / 64);
-  const Value split =
-      net.reshape(net.fully_connected(x, shape[2]), {1, shape[1], heads, shape[2] / heads});
-  const Value q = net.transpose(split, {0, 2, 1, 3});
-  const Value scores = net.matmul(q, net.transpose(split, {0, 2, 3, 1}));
-  const Value mixed = net.matmul(net.softmax(scores), q);
-  return net.reshape(net.transpose(mixed, {0, 2, 1, 3}), shape);
-}
 
 std::vector<Chain> convolution_chains() {
   return {
@@ -392,6 +212,51 @@ std::vector<Chain> further_sizes() {
        {{116, 20, 1}, {232, 40, 1}, {96, 28, 1}, {232, 14, 1}, {128, 56, 1}, {64, 20, 1}}}};
 }
 
+/// Weights of 16 bits, and what transformers add to their matrix products. Behind all others too.
+std::vector<Chain> wide_weights() {
+  return {
+      {"dense_w16", dense, {{256, 64, 2}, {384, 128, 1}, {768, 64, 1}, {256, 50, 1}}, true, 16, 16},
+      {"feed_forward_w16",
+       feed_forward,
+       {{128, 64, 1}, {256, 128, 1}, {384, 64, 1}, {192, 196, 1}, {512, 32, 1}},
+       true,
+       16,
+       16},
+      {"widening_w16", widening, {{128, 64, 1}, {384, 64, 1}, {192, 196, 1}}, true, 16, 16},
+      {"narrowing_w16", narrowing, {{512, 64, 1}, {1536, 64, 1}, {768, 196, 1}}, true, 16, 16},
+      {"conv1x1_w16", conv1x1, {{64, 28, 2}, {256, 14, 2}, {128, 28, 1}}, false, 16, 16},
+      {"conv3x3_w16", conv3x3, {{32, 28, 2}, {64, 28, 2}, {128, 14, 1}}, false, 16, 16},
+      {"depthwise3_w16", depthwise3, {{64, 28, 2}, {128, 14, 1}, {32, 56, 1}}, false, 16, 16},
+      {"masked_attention",
+       masked_attention,
+       {{256, 64, 1},
+        {512, 64, 1},
+        {192, 128, 1},
+        {256, 128, 1},
+        {384, 96, 1},
+        {128, 64, 2},
+        {384, 64, 1},
+        {320, 64, 1},
+        {384, 128, 1},
+        {192, 64, 1}},
+       true},
+      {"masked_attention_a16",
+       masked_attention,
+       {{256, 64, 1},
+        {512, 64, 1},
+        {192, 128, 1},
+        {256, 128, 1},
+        {384, 96, 1},
+        {128, 64, 2},
+        {384, 64, 1},
+        {320, 64, 1},
+        {384, 128, 1},
+        {192, 64, 1}},
+       true,
+       8,
+       16}};
+}
+
 /// Other widths.
 std::vector<Chain> other_widths() {
   return {
@@ -453,21 +318,50 @@ Case chain_case(const Chain& chain, const Size& size) {
   return item;
 }
 
-/// Layers of 8 and 16 bits in turn: a conversion between any two.
-Case mixed_case(const Size& size) {
-  Case item;
-  item.kind = "mixed_8_16";
-  item.name = format("mixed_8_16_c{}_s{}_n{}", size.channels, size.size, size.depth);
-  const Chain chain{"", conv1x1, {}};
-  item.make = [chain, size] { return make_chain(chain, size); };
+/// Operations of one type with 8 and 16 bits in turn: a conversion between any two.
+Case mixed_case(const Chain& chain, const Size& size, const char* op) {
+  Case item = chain_case(chain, size);
   const graph::Graph graph = item.make();
   bool wide = false;
   for (const graph::Node& node : graph.nodes()) {
-    if (!node.is("Conv")) continue;
+    if (!node.is(op)) continue;
     if (wide) item.plan.layer_bits.push_back({node.name(), 0, 16});
     wide = !wide;
   }
   return item;
+}
+
+/// Rows of a table that indices pick, behind them a layer.
+Case embedding_case(std::int64_t rows, std::int64_t features, std::int64_t tokens, int act_bits) {
+  Case item;
+  item.kind = act_bits > 8 ? "embedding_a16" : "embedding";
+  item.name = format("{}_r{}_c{}_s{}", item.kind, rows, features, tokens);
+  item.plan.act_bits = act_bits;
+  item.make = [rows, features, tokens] {
+    Net net(7);
+    const Value indices = net.index_input("indices", {1, tokens});
+    net.output(dense(net, net.embedding(indices, rows, features)));
+    return net.graph();
+  };
+  return item;
+}
+
+void add_further_cases(std::vector<Case>& cases) {
+  for (const Size& size : {Size{256, 64, 4}, Size{384, 128, 2}, Size{512, 50, 2}}) {
+    cases.push_back(mixed_case({"mixed_dense", dense, {}, true}, size, "MatMul"));
+  }
+  for (const Size& size : {Size{256, 64, 2}, Size{128, 128, 2}, Size{512, 64, 2}}) {
+    cases.push_back(mixed_case({"mixed_softmax", masked_attention, {}, true}, size, "Softmax"));
+  }
+  for (const int act_bits : {8, 16}) {
+    for (const std::int64_t rows : {500, 2000, 8000}) {
+      cases.push_back(embedding_case(rows, 256, 64, act_bits));
+    }
+    cases.push_back(embedding_case(4000, 64, 128, act_bits));
+    cases.push_back(embedding_case(1000, 768, 32, act_bits));
+    cases.push_back(embedding_case(20000, 128, 16, act_bits));
+  }
+  cases.push_back(embedding_case(3000, 512, 64, 16));
 }
 
 }  // namespace
@@ -478,13 +372,14 @@ std::vector<Case> micro_cases() {
     for (const Size& size : chain.sizes) cases.push_back(chain_case(chain, size));
   }
   for (const Size& size : {Size{64, 28, 6}, Size{128, 28, 4}, Size{32, 56, 4}}) {
-    cases.push_back(mixed_case(size));
+    cases.push_back(mixed_case({"mixed_8_16", conv1x1, {}}, size, "Conv"));
   }
-  for (auto* list : {mover_chains, further_sizes}) {
+  for (auto* list : {mover_chains, further_sizes, wide_weights}) {
     for (const Chain& chain : list()) {
       for (const Size& size : chain.sizes) cases.push_back(chain_case(chain, size));
     }
   }
+  add_further_cases(cases);
   // Deterministic and independent of the kind: every third is kept out, every other one has
   // uint8 inputs and outputs.
   for (std::size_t i = 0; i < cases.size(); ++i) {

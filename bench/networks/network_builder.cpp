@@ -9,9 +9,9 @@
 namespace hexquant::networks {
 namespace {
 
-graph::ValueType float_type(const Shape& shape) {
+graph::ValueType value_type(const Shape& shape, DType dtype = DType::kFloat32) {
   graph::ValueType type;
-  type.dtype = DType::kFloat32;
+  type.dtype = dtype;
   type.shape.emplace();
   for (const std::int64_t dim : shape) type.shape->push_back({dim, ""});
   return type;
@@ -44,7 +44,13 @@ NetworkBuilder::NetworkBuilder(std::uint32_t seed) : generator_(seed) {
 }
 
 std::string NetworkBuilder::input(const std::string& name, const Shape& shape) {
-  graph_.add_input(name, float_type(shape));
+  graph_.add_input(name, value_type(shape));
+  shapes_[name] = shape;
+  return name;
+}
+
+std::string NetworkBuilder::index_input(const std::string& name, const Shape& shape) {
+  graph_.add_input(name, value_type(shape, DType::kInt64));
   shapes_[name] = shape;
   return name;
 }
@@ -56,7 +62,7 @@ void NetworkBuilder::output(const std::string& value) {
 std::string NetworkBuilder::add(const std::string& op, std::vector<std::string> inputs,
                                 const Shape& shape, graph::Attributes attributes) {
   const std::string name = op + "_" + std::to_string(count_++);
-  graph_.set_type(name, float_type(shape));
+  graph_.set_type(name, value_type(shape));
   graph_.add_node({op, std::move(inputs), {name}, std::move(attributes), name, ""});
   shapes_[name] = shape;
   return name;
@@ -230,6 +236,13 @@ std::string NetworkBuilder::reduce_mean(const std::string& x, std::int64_t axis)
 
 std::string NetworkBuilder::expand(const std::string& x, const Shape& out) {
   return add("Expand", {x, int64s(out)}, out);
+}
+
+std::string NetworkBuilder::embedding(const std::string& indices, std::int64_t rows,
+                                      std::int64_t features) {
+  Shape out = shape(indices);
+  out.push_back(features);
+  return add("Gather", {weight({rows, features}, 1.0), indices}, out);
 }
 
 std::string NetworkBuilder::resize(const std::string& x, std::int64_t factor,

@@ -26,6 +26,8 @@ class NetworkBuilder {
   explicit NetworkBuilder(std::uint32_t seed);
 
   std::string input(const std::string& name, const Shape& shape);
+  /// int64 indices.
+  std::string index_input(const std::string& name, const Shape& shape);
   void output(const std::string& value);
 
   /// With a bias.
@@ -60,6 +62,8 @@ class NetworkBuilder {
   std::string decimate(const std::string& x, std::int64_t step);
   std::string reduce_mean(const std::string& x, std::int64_t axis);
   std::string expand(const std::string& x, const Shape& shape);
+  /// Rows of a random table.
+  std::string embedding(const std::string& indices, std::int64_t rows, std::int64_t features);
   /// Whole-number enlargement of a feature map; "nearest" or "linear".
   std::string resize(const std::string& x, std::int64_t factor, const std::string& mode);
 

@@ -16,6 +16,26 @@ namespace {
 /// Relative difference of costs below which the search does not go on halving.
 constexpr double kSameCost = 0.002;
 
+/// Losses of models whose order by noise and by loss disagree.
+struct Pool {
+  std::vector<double> losses;  ///< the cleanest model's first
+
+  void add(double loss) { losses.push_back(loss); }
+  void add(const Pool& other) {
+    losses.insert(losses.end(), other.losses.begin(), other.losses.end());
+  }
+  [[nodiscard]] double mean() const {
+    return std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size());
+  }
+  /// Of a single loss; 0 when there is but one.
+  [[nodiscard]] double deviation() const {
+    if (losses.size() < 2) return 0.0;
+    double squares = 0.0;
+    for (const double loss : losses) squares += (loss - mean()) * (loss - mean());
+    return std::sqrt(squares / static_cast<double>(losses.size() - 1));
+  }
+};
+
 /// Lower loss first, then less noise, then lower cost.
 bool is_better(const SearchPoint& a, const SearchPoint& b) {
   if (a.evaluated.loss != b.evaluated.loss) return a.evaluated.loss < b.evaluated.loss;
@@ -200,26 +220,20 @@ std::vector<double> believed_losses(const std::vector<SearchPoint>& points) {
     return one.sqnr_db != other.sqnr_db ? one.sqnr_db > other.sqnr_db : one.loss < other.loss;
   });
   // Neighbours whose means fall are pooled until the means rise with the noise.
-  struct Pool {
-    double sum;
-    std::size_t count;
-    [[nodiscard]] double mean() const { return sum / static_cast<double>(count); }
-  };
   std::vector<Pool> pools;
   for (const std::size_t point : cleanest_first) {
-    pools.push_back({points[point].evaluated.loss, 1});
+    pools.push_back({});
+    pools.back().add(points[point].evaluated.loss);
     while (pools.size() > 1 && pools[pools.size() - 2].mean() > pools.back().mean()) {
-      pools[pools.size() - 2].sum += pools.back().sum;
-      pools[pools.size() - 2].count += pools.back().count;
+      pools[pools.size() - 2].add(pools.back());
       pools.pop_back();
     }
   }
   std::vector<double> losses(points.size());
   auto next = cleanest_first.begin();
   for (const Pool& pool : pools) {
-    for (std::size_t i = 0; i < pool.count; ++i, ++next) {
-      losses[*next] = std::max(points[*next].evaluated.loss, pool.mean());
-    }
+    const double believed = pool.mean() + pool.deviation();
+    for (const double loss : pool.losses) losses[*next++] = std::max(loss, believed);
   }
   return losses;
 }

@@ -72,7 +72,7 @@ void describe_operation(const Graph& graph, const Node& node, const Operands& op
   for (const int input : operands.inputs) {
     if (tensor(input).is_constant) {
       operation.weight_bytes += tensor(input).bytes();
-    } else {
+    } else if (tensor(input).is_float || tensor(input).bits <= 16) {  // no indices
       operation.act_bits = std::max(operation.act_bits, std::min(tensor(input).bits, 32));
     }
   }

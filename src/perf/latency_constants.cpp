@@ -12,16 +12,17 @@ namespace {
 constexpr std::array<const char*, kWidthCount> kWidthNames = {"8bit", "16bit", "float"};
 
 constexpr std::array<const char*, kVectorTaskCount> kVectorNames = {
-    "quantize",     "dequantize",     "short_rows",   "slice_input",    "tile",
-    "untile",       "swap_rows",      "swap_columns", "image_layout",   "image_strips",
-    "copy_out",     "copy_wide",      "copy_short",   "copy_rows",      "add",
-    "multiply",     "divide",         "function",     "flat_function",  "flat_join",
-    "pool",         "mean",           "mean_axis",    "concat",         "join_parts",
-    "move",         "shuffle",        "pad_channels", "expand_rows",    "reshape",
-    "reshape_rows", "resize",         "softmax",      "softmax_rows",   "softmax_short",
-    "moments",      "normalize",      "convert",      "space_to_depth", "image_to_depth",
-    "patches",      "decimate",       "depthwise",    "depth_to_space", "clear_border",
-    "pack_operand", "unpack_product", "other"};
+    "quantize",     "dequantize",     "short_rows",     "slice_input",  "tile",
+    "untile",       "swap_rows",      "swap_columns",   "image_layout", "image_strips",
+    "copy_out",     "copy_wide",      "copy_short",     "copy_rows",    "add",
+    "add_rows",     "multiply",       "divide",         "function",     "flat_function",
+    "flat_join",    "pool",           "mean",           "mean_axis",    "concat",
+    "join_parts",   "move",           "gather",         "shuffle",      "pad_channels",
+    "expand_rows",  "reshape",        "reshape_rows",   "resize",       "softmax",
+    "softmax_rows", "softmax_short",  "moments",        "normalize",    "convert",
+    "convert_rows", "space_to_depth", "image_to_depth", "patches",      "decimate",
+    "depthwise",    "depth_to_space", "clear_border",   "pack_operand", "unpack_product",
+    "other"};
 
 constexpr std::array<const char*, kMatrixTaskCount> kMatrixNames = {"dense", "strided", "depthwise",
                                                                     "dilated"};
@@ -50,8 +51,10 @@ std::vector<NamedConstant> named_constants(LatencyConstants& constants) {
     const std::string prefix = std::string("matrix_") + kMatrixNames[i];
     list.push_back({prefix + "_event", &cost.per_event, "cycles a strip"});
     add_by_width(list, prefix + "_product", cost.per_product, "cycles a block product");
+    list.push_back({prefix + "_product_wide", &cost.per_wide_product, "cycles a block product"});
     add_by_width(list, prefix + "_store", cost.per_store, "cycles an output block");
     list.push_back({prefix + "_weight", &cost.per_weight, "cycles a weight block"});
+    list.push_back({prefix + "_weight_wide", &cost.per_wide_weight, "cycles a weight block"});
   }
   for (std::size_t i = 0; i < kVectorTaskCount; ++i) {
     VectorCost& cost = constants.vector[i];

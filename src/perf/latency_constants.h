@@ -31,6 +31,7 @@ enum class VectorTask {
   kCopyShort,      ///< further cost for each row of n < 16 elements, times 1 - n / 16
   kCopyRows,       ///< the same of values that are no maps
   kAdd,            ///< Add, Sub, Min, Max
+  kAddRows,        ///< the same with an operand that rows share
   kMultiply,       ///< Mul
   kDivide,         ///< Div, Pow, Sqrt
   kFunction,       ///< a table or polynomial for each element
@@ -41,7 +42,8 @@ enum class VectorTask {
   kMeanAxis,       ///< one axis of a map, for each element read
   kConcat,         ///< copies along a channel or row axis
   kJoinParts,      ///< operands of a Concat cut out of a block, for each element
-  kMove,           ///< Transpose, Slice, Gather ...
+  kMove,           ///< Transpose, Slice ...
+  kGather,         ///< rows of a table, for each element written
   kShuffle,        ///< Transpose that only permutes channels, for each pixel
   kPadChannels,    ///< Pad of channels by parts of a block, for each element written
   kExpandRows,     ///< Expand, for each row written
@@ -53,7 +55,8 @@ enum class VectorTask {
   kSoftmaxShort,   ///< and for each row of n < 300 elements, times 1 - n / 300
   kMoments,        ///< mean and variance of rows, for each element
   kNormalize,      ///< their use, for each element
-  kConvert,        ///< between widths
+  kConvert,        ///< between widths, at the price of the width read
+  kConvertRows,    ///< the same between fully connected layers
   kSpaceToDepth,   ///< input of a strided convolution, for each element read
   kImageToDepth,   ///< the same for an image
   kPatches,        ///< input of a convolution whose windows do not overlap, for each element read
@@ -84,6 +87,8 @@ inline constexpr std::size_t kMatrixTaskCount = static_cast<std::size_t>(MatrixT
 
 /// Cycles = per_event * events + per_product[width] * products + per_store[width] * output blocks
 ///          + per_weight * weight blocks read.
+/// With weights of 16 bits the wide prices take the place of per_product, where they are higher,
+/// and of per_weight.
 ///
 /// An event computes a strip of 8 rows for up to 256 output channels. Products: output blocks x
 /// input blocks x window elements (depthwise: output blocks x window elements). Weight blocks:
@@ -91,8 +96,10 @@ inline constexpr std::size_t kMatrixTaskCount = static_cast<std::size_t>(MatrixT
 struct MatrixCost {
   double per_event = 0.0;
   ByWidth per_product{};
+  double per_wide_product = 0.0;
   ByWidth per_store{};
   double per_weight = 0.0;
+  double per_wide_weight = 0.0;
 };
 
 /// The machine of one HTP architecture, as the vendor's estimate shows it. Cycles of its core

@@ -47,9 +47,13 @@ void StageBuilder::matrix(MatrixTask task, const MatrixShape& shape) {
   const auto pixels = static_cast<double>(shape.blocks);
   const auto events = static_cast<double>(shape.strips * slices);
   const double per_output = out_blocks * in_blocks * window;
-  const double cycles = cost.per_event * events + cost.per_product[width_] * pixels * per_output +
+  const bool has_wide_weights = width_ == 1 && operation_.weight_bits > 8;
+  const double narrow = cost.per_product[width_];
+  const double product = has_wide_weights ? std::max(narrow, cost.per_wide_product) : narrow;
+  const double weight = has_wide_weights ? cost.per_wide_weight : cost.per_weight;
+  const double cycles = cost.per_event * events + product * pixels * per_output +
                         cost.per_store[width_] * pixels * out_blocks +
-                        cost.per_weight * static_cast<double>(shape.strips) * per_output;
+                        weight * static_cast<double>(shape.strips) * per_output;
   work_.stages.push_back({Lane::kMatrix, cycles, static_cast<int>(shape.strips)});
 }
 

@@ -131,6 +131,9 @@ class VectorBuilder : public StageBuilder {
   void add_softmax(double written);
   void add_normalization(double written);
   void add_constants();
+  void add_conversion(double written, int count);
+  [[nodiscard]] bool joins_layers() const;
+  [[nodiscard]] bool is_read_in_place(const WorkTensor& constant) const;
   void add_reduce();
   void add_mover(double written);
   void add_concat(double written);
@@ -141,11 +144,14 @@ class VectorBuilder : public StageBuilder {
   void add_activation();
   void add_pool();
   [[nodiscard]] bool joins_blocks() const;
+  [[nodiscard]] bool shares_rows() const;
+  [[nodiscard]] bool feeds_softmax() const;
   [[nodiscard]] bool has_scalar() const;
   [[nodiscard]] bool is_gate(const Operation& sigmoid) const;
   [[nodiscard]] bool is_plain_output() const;
   [[nodiscard]] bool lies_flat() const;
   [[nodiscard]] int head_tiles(const Shape& split) const;
+  [[nodiscard]] bool heads_stay(const Shape& split) const;
   [[nodiscard]] int moved_heads() const;
   [[nodiscard]] bool joins_producer() const;
 };

@@ -34,7 +34,7 @@ void VectorBuilder::add() {
     case WorkKind::kMover:
       return add_mover(written);
     case WorkKind::kConversion:
-      return vector(VectorTask::kConvert, written, count);
+      return add_conversion(written, count);
     case WorkKind::kReshape:
       return add_reshape();
     case WorkKind::kFree:
@@ -42,6 +42,24 @@ void VectorBuilder::add() {
     default:
       return vector(VectorTask::kOther, written, count);
   }
+}
+
+/// At the price of the width that it reads: to widen costs more than to narrow.
+void VectorBuilder::add_conversion(double written, int count) {
+  if (operation_.unit != target::Unit::kNpuFloat) width_ = tensor(input()).bits > 8 ? 1 : 0;
+  if (joins_layers()) return vector(VectorTask::kConvertRows, written, 1, false, true);
+  vector(VectorTask::kConvert, written, count);
+}
+
+/// Stands between two fully connected layers: with a change of layout, by one thread.
+bool VectorBuilder::joins_layers() const {
+  const auto is_layer = [&](int index) {
+    return operation_at(index).kind == WorkKind::kFullyConnected;
+  };
+  const int producer = tensor(input()).producer;
+  const std::vector<int>& readers = tensor(output()).readers;
+  return producer >= 0 && is_layer(producer) && !readers.empty() &&
+         std::all_of(readers.begin(), readers.end(), is_layer);
 }
 
 /// Tiles of 64 rows, 32 with 16 bits. Every row has a start of its own; short rows are slow on some
@@ -84,11 +102,16 @@ void VectorBuilder::add_normalization(double written) {
 void VectorBuilder::add_constants() {
   for (const int index : operation_.inputs) {
     const WorkTensor& t = tensor(index);
-    if (!t.is_constant || t.elements() <= 1) continue;
+    if (!t.is_constant || t.elements() <= 1 || is_read_in_place(t)) continue;
     // What an earlier operation fetched stays in VTCM.
     if (!t.readers.empty() && &operation_at(t.readers.front()) != &operation_) continue;
     work_.ddr_read_bytes += ceil_div(t.bytes(), kTransferUnit) * kTransferUnit;
   }
+}
+
+/// Rows of 8-bit codes are read from the table where it lies in DDR; wider ones are not.
+bool VectorBuilder::is_read_in_place(const WorkTensor& constant) const {
+  return operation_.op == "Gather" && constant.bits == 8;
 }
 
 /// Rows of a map that are reduced alone stay spread over its blocks: one thread gathers them.
@@ -131,6 +154,12 @@ int VectorBuilder::head_tiles(const Shape& split) const {
              : 1;
 }
 
+/// Heads of one block of channels in 8 bits, [N, rows, heads, 32]: they are read where they lie.
+bool VectorBuilder::heads_stay(const Shape& split) const {
+  if (width_ != 0 || split.size() != 4 || layout_.is_map(output())) return false;
+  return split[1] % 64 == 0 && split[3] == kChannelBlock;
+}
+
 /// The same for a Transpose to [N, heads, ...]; the way back is a copy of all by one thread.
 int VectorBuilder::moved_heads() const {
   const Shape& in = tensor(input()).shape;
@@ -151,7 +180,11 @@ void VectorBuilder::add_mover(double written) {
     return vector(VectorTask::kShuffle, static_cast<double>(out.shape[0] * axes[-1] * axes[-2]),
                   static_cast<int>(ceil_div(axes[-2], 8)));
   }
-  if (operation_.op == "Transpose") return vector(VectorTask::kMove, written, moved_heads());
+  if (operation_.op == "Transpose") {
+    if (heads_stay(tensor(input()).shape) || heads_stay(out.shape)) return;
+    return vector(VectorTask::kMove, written, moved_heads());
+  }
+  if (operation_.op == "Gather") return vector(VectorTask::kGather, written, 1);
   if (operation_.op != "Concat") return vector(VectorTask::kMove, written, 1);
   if (!joins_blocks()) add_concat(written);
 }
@@ -195,12 +228,28 @@ void VectorBuilder::add_reshape() {
   // Values of five and more axes lie flat; a map whose channels alone are grouped stays a map.
   if (in.size() > 4 || out.size() > 4) return;
   const bool same_layout = layout_.is_map(input()) == layout_.is_map(output());
+  if (same_layout && (heads_stay(in) || heads_stay(out))) return;
   if (same_layout && (operation_.op == "Squeeze" || operation_.op == "Unsqueeze")) return;
   const bool spread = in.size() > 2 && in.back() * in[in.size() - 2] > 1;
   const bool changes_layout = layout_.is_map(input()) != layout_.is_map(output()) && spread;
   const int heads = in.size() > out.size() ? head_tiles(in) : head_tiles(out);
   vector(changes_layout ? VectorTask::kReshape : VectorTask::kReshapeRows,
          layout_.padded_elements(input()), changes_layout ? 1 : heads, false, true);
+}
+
+/// Adds the same computed row to many: the mask of an attention.
+bool VectorBuilder::shares_rows() const {
+  if (layout_.is_map(output())) return false;
+  return std::any_of(operation_.inputs.begin(), operation_.inputs.end(), [&](int index) {
+    const WorkTensor& t = tensor(index);
+    return !t.is_constant && t.elements() < tensor(output()).elements();
+  });
+}
+
+/// Its scale can go into the table of the Softmax that alone reads it.
+bool VectorBuilder::feeds_softmax() const {
+  const std::vector<int>& readers = tensor(output()).readers;
+  return readers.size() == 1 && operation_at(readers.front()).kind == WorkKind::kSoftmax;
 }
 
 bool VectorBuilder::has_scalar() const {
@@ -212,11 +261,12 @@ bool VectorBuilder::has_scalar() const {
 void VectorBuilder::add_elementwise(double written, int count) {
   if (joins_producer()) return;
   if (has_scalar()) {
-    // A table for 8 bits; for 16 bits the scale of the next encoding takes it in.
-    if (width_ == 0) vector(VectorTask::kFunction, written, count);
+    if (width_ == 0 || !feeds_softmax()) vector(VectorTask::kFunction, written, count);
     return;
   }
-  if (operation_.op != "Mul") return vector(VectorTask::kAdd, written, count);
+  if (operation_.op != "Mul") {
+    return vector(shares_rows() ? VectorTask::kAddRows : VectorTask::kAdd, written, count);
+  }
   for (const int index : operation_.inputs) {
     const int producer = tensor(index).producer;
     if (producer < 0) continue;

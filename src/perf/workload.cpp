@@ -124,6 +124,7 @@ class WorkloadBuilder {
     const WorkTensor& from = tensor(*source);
     if (from.is_constant || (!from.is_float && from.bits == bits)) {
       values_[node.output()] = *source;  // constants are converted before; equal codes are merged
+      rewritten_[*source] = true;
     } else if (is_written_quantized(*source) && !rewritten_[*source]) {
       rewritten_[*source] = true;
       set_form(*source, bits);

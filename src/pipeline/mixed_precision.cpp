@@ -17,6 +17,7 @@
 #include "pipeline/evaluation_task.h"
 #include "pipeline/quantize_job.h"
 #include "pipeline/recipe_json.h"
+#include "pipeline/result_files.h"
 #include "pipeline/sensitivity.h"
 #include "pipeline/weight_noise.h"
 #include "target/target.h"
@@ -272,7 +273,8 @@ class Chooser {
   }
 
   /// Quantizes with the chosen widths by all stages. When the model then misses a loss that its
-  /// point met, that loss is what is believed of the point, and the next one is tried.
+  /// point met, on the same samples or on those kept back, that loss is what is believed of the
+  /// point, and the next one is tried.
   void write_final() {
     constexpr int kMostTries = 3;
     const std::filesystem::path folder = recipe_.output;
@@ -285,10 +287,18 @@ class Chooser {
       }
       QuantizeJob job = run_quantize_job(recipe, output.path(), threads_, progress_);
       result_.final_model = job.result;
-      const bool misses = options_.max_loss && job.result.loss > *options_.max_loss;
-      if (misses && attempt < kMostTries && take_next(job.result.loss)) continue;
-      if (options_.max_loss) result_.meets_target = !misses && is_within_limits();
+      result_.kept_back =
+          score_kept_back(recipe, space_->forms().model.original,
+                          output.path() / quantized_file(recipe), threads_, progress_);
+      const double verified =
+          std::max(job.result.loss, result_.kept_back ? result_.kept_back->loss : job.result.loss);
+      const bool misses = options_.max_loss && verified > *options_.max_loss;
+      if (misses && attempt < kMostTries && take_next(verified)) continue;
+      if (options_.max_loss) {
+        result_.meets_target = job.result.loss <= *options_.max_loss && is_within_limits();
+      }
       append(result_.findings, job.result.findings);
+      report_luck();
       if (!result_.sensitivity.layers.empty()) {
         job.report.sensitivity = mixed_precision::to_json(result_.sensitivity);
       }
@@ -299,6 +309,20 @@ class Chooser {
     }
     write_tables(output.path());
     output.commit();
+  }
+
+  /// A target that is met on the samples of the search alone.
+  void report_luck() {
+    if (!options_.max_loss || !result_.kept_back || !result_.meets_target) return;
+    const KeptBackScore& kept = *result_.kept_back;
+    if (kept.loss <= *options_.max_loss) return;
+    result_.findings.push_back(
+        {"target-missed-on-other-samples", Severity::kWarning, recipe_.model,
+         format("the loss is {:.4g} over {} samples that the search has not seen, {:.4g} over the "
+                "{} that it chose by",
+                kept.loss, kept.samples, result_.final_model.loss,
+                result_.final_model.evaluated_samples),
+         "search on more samples (--evaluate N), or with a lower --max-loss"});
   }
 
   /// The chosen point against the limits that need no evaluation.

@@ -12,6 +12,7 @@
 #include "hexquant/recipe.h"
 #include "mixed_precision/pareto_search.h"
 #include "mixed_precision/sensitivity_table.h"
+#include "pipeline/kept_back.h"
 #include "pipeline/vendor_view.h"
 #include "pipeline/width_space.h"
 #include "report/report.h"
@@ -62,15 +63,17 @@ struct MixedPrecisionResult {
   mixed_precision::SensitivityTable sensitivity;  ///< empty for kSnrBelow
   report::QuantizeReport report;                  ///< of the final model
   QuantizeResult final_model;  ///< quantized with the chosen widths by all stages, and verified
+  std::optional<KeptBackScore> kept_back;  ///< of the final model, where samples are left
   Findings findings;
 };
 
 /// Chooses a width for every layer and quantizes the model with them.
 ///
 /// The search scores on what recipe.evaluation names, by default on the calibrated samples; the
-/// final model is verified as quantize() does. recipe.output holds what quantize() writes, with the
-/// widths as layer_bits in recipe.json, and sensitivity.json, pareto.json, pareto.csv, pareto.svg.
-/// Finished work is kept there in journals, so that an interrupted run goes on.
+/// final model is verified as quantize() does, and scored on samples that the search has not seen,
+/// where there are some. recipe.output holds what quantize() writes, with the widths as layer_bits
+/// in recipe.json, and sensitivity.json, pareto.json, pareto.csv, pareto.svg. Finished work is kept
+/// there in journals, so that an interrupted run goes on.
 /// @throws Error as quantize() and measure_sensitivity(); with `estimate` Error(kMissingComponent)
 /// before any work when the vendor's package is not installed
 [[nodiscard]] MixedPrecisionResult choose_widths(const Recipe& recipe,

@@ -12,6 +12,15 @@ Json number(double value) {
   return std::isfinite(value) ? Json(value) : Json(nullptr);
 }
 
+Json kept_back_json(const std::optional<KeptBackScore>& kept) {
+  if (!kept) return nullptr;
+  return {{"samples", kept->samples},
+          {"reference", number(kept->reference)},
+          {"value", number(kept->value)},
+          {"loss", number(kept->loss)},
+          {"sqnr_db", number(kept->sqnr_db)}};
+}
+
 Json point_json(const MixedPoint& point, bool on_front) {
   return {{"name", point.name},
           {"predicted_us", point.cost.time_us},
@@ -92,6 +101,7 @@ Json to_json(const MixedPrecisionResult& result) {
   verified["value"] = value == final_model.quantized.end() ? Json(nullptr) : number(value->second);
   verified["loss"] = number(final_model.loss);
   verified["sqnr_db"] = number(final_model.sqnr_db);
+  verified["kept_back"] = kept_back_json(result.kept_back);
   json["final"] = std::move(verified);
   json["findings"] = findings_json(result.findings);
   return json;

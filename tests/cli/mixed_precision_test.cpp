@@ -57,6 +57,30 @@ TEST_F(MixedPrecisionTest, SearchesWidthsForALoss) {
   EXPECT_EQ(read_file(folder_ / "out" / "pareto.csv"), csv);
 }
 
+TEST_F(MixedPrecisionTest, ScoresTheResultOnSamplesThatTheSearchHasNotSeen) {
+  const RunResult result = run(digits({"--metric", "sqnr", "--evaluate", "16", "--max-loss", "0.5",
+                                       "--max-evaluations", "2", "-o", "out", "--json", "m.json"}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("over 16 samples that the search has not seen"));
+  const Json kept = json()["final"]["kept_back"];
+  ASSERT_EQ(kept["samples"], 16);
+  // Behind 16 calibrated and 16 scored ones.
+  const RunResult scores =
+      run({"evaluate", "out/model.onnx", "--reference", example("model.onnx"), "--data",
+           example("calibration_images.npy"), "--preprocess", example("preprocess.json"), "--skip",
+           "32", "--samples", "16", "--metric", "sqnr", "--json", "e.json"});
+  ASSERT_EQ(scores.status, 0) << scores.err;
+  const Json summary = read_json(folder_ / "e.json")["summary"];
+  EXPECT_NEAR(kept["sqnr_db"].get<double>(), summary["sqnr_db"].get<double>(), 1e-9);
+  EXPECT_NE(kept["sqnr_db"], json()["final"]["sqnr_db"]);
+
+  ASSERT_EQ(run(digits({"--metric", "sqnr", "--evaluate", "--max-loss", "0.5", "--max-evaluations",
+                        "2", "-o", "all", "--json", "m.json"}))
+                .status,
+            0);
+  EXPECT_TRUE(json()["final"]["kept_back"].is_null()) << "no samples are left";
+}
+
 TEST_F(MixedPrecisionTest, RanksOverFewSamplesAndScoresOverAll) {
   const RunResult result =
       run(digits({"--metric", "sqnr", "--evaluate", "--eval-data", example("test_images.npy"),

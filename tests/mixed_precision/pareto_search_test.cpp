@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "hexquant/error.h"
 
@@ -170,13 +171,17 @@ TEST(BelievedLosses, ANoisierModelIsNoBetterThanACleanerOne) {
     one.evaluated = {0.0, loss, sqnr_db};
     return one;
   };
-  // By falling SQNR 0.5, 3, 1, 0.5: the last three are pooled to 1.5, above what two of them say.
+  // By falling SQNR 0.5, 3.5, 1.5, 1: the last three are pooled to 2, with squares of 1.5, 0.5 and
+  // 1 around it: a deviation of sqrt(3.5 / 2).
+  const double pooled = 2.0 + std::sqrt(1.75);
   EXPECT_THAT(
-      believed_losses({point(1.0, 5.0), point(3.0, 9.0), point(0.5, 20.0), point(0.5, 1.0)}),
-      ElementsAre(1.5, 3.0, 0.5, 1.5));
-  // Two that only just stand in the wrong order do not condemn the noisier one.
-  EXPECT_THAT(believed_losses({point(0.4, 9.0), point(0.2, 8.0), point(0.9, 3.0)}),
-              ElementsAre(0.4, testing::DoubleEq(0.3), 0.9));
+      believed_losses({point(1.5, 5.0), point(3.5, 9.0), point(0.5, 20.0), point(1.0, 1.0)}),
+      ElementsAre(testing::DoubleEq(pooled), 3.5, 0.5, testing::DoubleEq(pooled)));
+  // Two that only just stand in the wrong order hardly condemn the noisier one.
+  EXPECT_THAT(believed_losses({point(0.4, 9.0), point(0.3, 8.0), point(0.9, 3.0)}),
+              ElementsAre(testing::DoubleNear(0.421, 1e-3), testing::DoubleNear(0.421, 1e-3), 0.9));
+  // Where loss rises with the noise nothing is added.
+  EXPECT_THAT(believed_losses({point(0.1, 9.0), point(0.2, 8.0)}), ElementsAre(0.1, 0.2));
 }
 
 TEST(SearchWidths, DoesNotBelieveInLuck) {

@@ -72,11 +72,92 @@ TEST(OperationWork, TheMeanOfOneAxisOfAMapIsOneThread) {
   EXPECT_DOUBLE_EQ(last_work(both.done(), constants).stages[0].cycles, 0.0);
 }
 
-TEST(OperationWork, TablesAreFetchedWhole) {
-  const Workload work =
-      Chain({1, 64}).move(WorkKind::kMover, "Gather", {1, 64, 128}, {1000, 128}).done();
-  // 63 transfers of 2048 bytes hold 128000 bytes; the indices are one more.
-  EXPECT_EQ(last_work(work, {}).ddr_read_bytes, (63 + 1) * 2048);
+TEST(OperationWork, TablesOf16BitsAreFetchedWholeThoseOf8BitsReadInPlace) {
+  const auto bytes = [](int bits, const char* op) {
+    return last_work(
+               Chain({1, 64}, bits).move(WorkKind::kMover, op, {1, 64, 128}, {1000, 128}).done(),
+               {})
+        .ddr_read_bytes;
+  };
+  // 125 transfers of 2048 bytes hold 256000 bytes, 63 hold 128000; the indices are one more.
+  EXPECT_EQ(bytes(16, "Gather"), (125 + 1) * 2048);
+  EXPECT_EQ(bytes(8, "Gather"), 2048);
+  EXPECT_EQ(bytes(8, "Concat"), (63 + 1) * 2048);
+}
+
+TEST(OperationWork, WeightsOf16BitsHavePricesOfTheirOwn) {
+  LatencyConstants constants;
+  MatrixCost& dense = constants.matrix[static_cast<std::size_t>(MatrixTask::kDense)];
+  dense.per_product = {1.0, 2.0, 0.0};
+  dense.per_wide_product = 5.0;
+  dense.per_weight = 10.0;
+  dense.per_wide_weight = 100.0;
+  const auto cycles = [&](int bits, int weight_bits) {
+    // 8 x 8 pixels, 64 -> 96 channels: 1 * 2 * 3 products, 6 weight blocks in one strip.
+    return last_work(Chain({1, 64, 8, 8}, bits).conv(96, 1, weight_bits).done(), constants)
+        .stages.back()
+        .cycles;
+  };
+  EXPECT_DOUBLE_EQ(cycles(16, 16), 5.0 * 6 + 100.0 * 6);
+  EXPECT_DOUBLE_EQ(cycles(16, 8), 2.0 * 6 + 10.0 * 6);
+  EXPECT_DOUBLE_EQ(cycles(8, 8), 1.0 * 6 + 10.0 * 6);
+  dense.per_wide_product = 0.5;  // never below that of narrower weights
+  EXPECT_DOUBLE_EQ(cycles(16, 16), 2.0 * 6 + 100.0 * 6);
+}
+
+TEST(OperationWork, ARowThatIsAddedToManyHasAPriceOfItsOwn) {
+  const LatencyConstants constants = only(VectorTask::kAddRows, 0.0, 3.0);
+  Chain chain({1, 1, 1, 64});
+  const int mask = chain.value();
+  chain.move(WorkKind::kMatMul, "MatMul", {1, 4, 32, 64}).add(mask);
+  EXPECT_DOUBLE_EQ(last_work(chain.done(), constants).stages.at(0).cycles, 3.0 * 4 * 32 * 64);
+  Chain alike({1, 4, 32, 64});
+  const int value = alike.value();
+  alike.unary(WorkKind::kActivation, "Sigmoid").add(value);
+  EXPECT_DOUBLE_EQ(last_work(alike.done(), constants).stages.at(0).cycles, 0.0);
+}
+
+TEST(OperationWork, AScaleOf16BitsIsFreeOnlyInFrontOfASoftmax) {
+  const auto stages = [](const char* next, WorkKind kind, int bits) {
+    const Workload work = Chain({1, 4, 32, 64}, bits)
+                              .unary(WorkKind::kActivation, "Sigmoid")
+                              .move(WorkKind::kElementwise, "Mul", {1, 4, 32, 64}, {1})
+                              .unary(kind, next)
+                              .done();
+    return operation_work(work, Layout(work), {}, {})[1].stages.size();
+  };
+  EXPECT_EQ(stages("Softmax", WorkKind::kSoftmax, 16), 0U);
+  EXPECT_EQ(stages("Tanh", WorkKind::kActivation, 16), 1U);
+  EXPECT_EQ(stages("Softmax", WorkKind::kSoftmax, 8), 1U);
+}
+
+TEST(OperationWork, ConversionsCostByTheWidthTheyRead) {
+  LatencyConstants constants;
+  constants.vector[static_cast<std::size_t>(VectorTask::kConvert)] = {0.0, {3.0, 2.0, 0.0}};
+  const auto cycles = [&](int from, int to) {
+    Chain chain({1, 64, 64}, from);
+    chain.unary(WorkKind::kSoftmax, "Softmax").convert(to).unary(WorkKind::kSoftmax, "Softmax");
+    const Workload work = chain.done();
+    return operation_work(work, Layout(work), constants, {})[1].stages.at(0).cycles;
+  };
+  EXPECT_DOUBLE_EQ(cycles(8, 16), 3.0 * 64 * 64);
+  EXPECT_DOUBLE_EQ(cycles(16, 8), 2.0 * 64 * 64);
+}
+
+TEST(OperationWork, AConversionBetweenLayersIsOneTask) {
+  LatencyConstants constants;
+  constants.vector[static_cast<std::size_t>(VectorTask::kConvertRows)] = {0.0, {3.0, 2.0, 0.0}};
+  const auto conversion = [&](WorkKind next, const char* op) {
+    const Workload work = Chain({1, 64, 64})
+                              .move(WorkKind::kFullyConnected, "MatMul", {1, 64, 64}, {64, 64})
+                              .convert(16)
+                              .move(next, op, {1, 64, 64}, {64, 64})
+                              .done();
+    return operation_work(work, Layout(work), constants, {})[1].stages.at(0);
+  };
+  EXPECT_DOUBLE_EQ(conversion(WorkKind::kFullyConnected, "MatMul").cycles, 3.0 * 64 * 64);
+  EXPECT_EQ(conversion(WorkKind::kFullyConnected, "MatMul").tiles, 1);
+  EXPECT_DOUBLE_EQ(conversion(WorkKind::kElementwise, "Add").cycles, 0.0);
 }
 
 /// Cycles of the steps at the borders of a map that comes in and leaves, one task at a time.
@@ -218,14 +299,27 @@ TEST(OperationWork, HeadsAreMovedOneByOneWhenTheRowsFillBlocks) {
   const auto tiles = [](const Shape& from, WorkKind kind, const char* op, const Shape& to) {
     return last_work(Chain(from).move(kind, op, to).done(), {}).stages.at(0).tiles;
   };
-  EXPECT_EQ(tiles({1, 64, 4, 32}, WorkKind::kMover, "Transpose", {1, 4, 64, 32}), 4);
-  EXPECT_EQ(tiles({1, 64, 4, 32}, WorkKind::kMover, "Transpose", {1, 4, 32, 64}), 4);
-  EXPECT_EQ(tiles({1, 4, 64, 32}, WorkKind::kMover, "Transpose", {1, 64, 4, 32}), 1);
-  EXPECT_EQ(tiles({1, 8, 64, 32}, WorkKind::kMover, "Transpose", {1, 64, 8, 32}), 1);
-  EXPECT_EQ(tiles({1, 50, 4, 32}, WorkKind::kMover, "Transpose", {1, 4, 50, 32}), 1);
-  EXPECT_EQ(tiles({1, 64, 128}, WorkKind::kReshape, "Reshape", {1, 64, 4, 32}), 4);
-  EXPECT_EQ(tiles({1, 64, 4, 32}, WorkKind::kReshape, "Reshape", {1, 64, 128}), 4);
+  EXPECT_EQ(tiles({1, 64, 4, 64}, WorkKind::kMover, "Transpose", {1, 4, 64, 64}), 4);
+  EXPECT_EQ(tiles({1, 64, 4, 16}, WorkKind::kMover, "Transpose", {1, 4, 16, 64}), 4);
+  EXPECT_EQ(tiles({1, 4, 64, 16}, WorkKind::kMover, "Transpose", {1, 64, 4, 16}), 1);
+  EXPECT_EQ(tiles({1, 8, 64, 64}, WorkKind::kMover, "Transpose", {1, 64, 8, 64}), 1);
+  EXPECT_EQ(tiles({1, 50, 4, 64}, WorkKind::kMover, "Transpose", {1, 4, 50, 64}), 1);
+  EXPECT_EQ(tiles({1, 64, 256}, WorkKind::kReshape, "Reshape", {1, 64, 4, 64}), 4);
+  EXPECT_EQ(tiles({1, 64, 4, 64}, WorkKind::kReshape, "Reshape", {1, 64, 256}), 4);
   EXPECT_EQ(tiles({1, 64, 128}, WorkKind::kReshape, "Reshape", {1, 32, 256}), 1);
+}
+
+TEST(OperationWork, HeadsOfOneBlockOf8BitsStayWhereTheyAre) {
+  const auto stages = [](const Shape& from, WorkKind kind, const char* op, const Shape& to,
+                         int bits = 8) {
+    return last_work(Chain(from, bits).move(kind, op, to).done(), {}).stages.size();
+  };
+  EXPECT_EQ(stages({1, 64, 4, 32}, WorkKind::kMover, "Transpose", {1, 4, 64, 32}), 0U);
+  EXPECT_EQ(stages({1, 64, 4, 32}, WorkKind::kMover, "Transpose", {1, 4, 32, 64}), 0U);
+  EXPECT_EQ(stages({1, 4, 64, 32}, WorkKind::kMover, "Transpose", {1, 64, 4, 32}), 0U);
+  EXPECT_EQ(stages({1, 64, 128}, WorkKind::kReshape, "Reshape", {1, 64, 4, 32}), 0U);
+  EXPECT_EQ(stages({1, 64, 4, 32}, WorkKind::kMover, "Transpose", {1, 4, 64, 32}, 16), 1U);
+  EXPECT_EQ(stages({1, 96, 4, 32}, WorkKind::kMover, "Transpose", {1, 4, 96, 32}), 1U);
 }
 
 TEST(OperationWork, FloatRowsLeaveWholeBehindANormalizationOf16Bits) {

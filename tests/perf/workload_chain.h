@@ -45,7 +45,8 @@ class Chain {
     operation.kind = kind;
     operation.op = op;
     std::vector<int> inputs = {value_};
-    if (!constant.empty()) inputs.push_back(tensor(constant, 8, true));
+    const int bits = work_.tensors[static_cast<std::size_t>(value_)].bits;
+    if (!constant.empty()) inputs.push_back(tensor(constant, bits, true));
     return append(std::move(operation), inputs, shape);
   }
 
@@ -56,6 +57,13 @@ class Chain {
     operation.op = "Add";
     const Shape shape = work_.tensors[static_cast<std::size_t>(value_)].shape;
     return append(std::move(operation), {value_, other}, shape);
+  }
+
+  /// The value in another width.
+  Chain& convert(int bits) {
+    unary(WorkKind::kConversion, "QuantizeLinear");
+    work_.tensors[static_cast<std::size_t>(value_)].bits = bits;
+    return *this;
   }
 
   [[nodiscard]] int value() const { return value_; }

@@ -161,6 +161,36 @@ TEST(Workload, WidthsChangeThroughConversions) {
   EXPECT_EQ(work.tensors[static_cast<std::size_t>(work.inputs[0])].bits, 8);
 }
 
+/// An operation writes 8 bits, and one reader wants 16: its own width stays what it is.
+TEST(Workload, AWrittenWidthIsKeptWhereAReaderWantsAnother) {
+  QdqModel model;
+  model.input("x", {1, 4}, DType::kUInt8);
+  const std::string x = model.dequantize("x", {1, 4});
+  const std::string sum = model.node("Add", {x, x}, {1, 4});
+  const std::string narrow = model.pair(sum, {1, 4});
+  const std::string wide = model.pair(narrow, {1, 4}, DType::kUInt16);
+  const std::string product = model.node("Mul", {wide, wide}, {1, 4});
+  model.output(model.pair(product, {1, 4}, DType::kUInt16));
+
+  const Workload work = model.workload();
+  EXPECT_THAT(kinds(work), ElementsAre("elementwise", "conversion", "elementwise", "conversion"));
+  EXPECT_EQ(work.operations[0].act_bits, 8);
+  EXPECT_EQ(written(work, 0).bits, 8);
+  EXPECT_EQ(written(work, 1).bits, 16);
+  EXPECT_EQ(work.operations[2].act_bits, 16);
+}
+
+TEST(Workload, IndicesDoNotWidenWhatTheyPick) {
+  QdqModel model;
+  model.input("ids", {1, 4}, DType::kInt64);
+  const std::string table = model.weight("table", DType::kUInt8, {100, 8});
+  const std::string rows = model.node("Gather", {table, "ids"}, {1, 4, 8});
+  model.output(model.pair(rows, {1, 4, 8}));
+  const Workload work = model.workload();
+  EXPECT_EQ(work.operations.at(0).op, "Gather");
+  EXPECT_EQ(work.operations[0].act_bits, 8);
+}
+
 TEST(Workload, FloatPartsAreEnteredAndLeftByConversions) {
   QdqModel model;
   model.input("x", {1, 4}, DType::kUInt8);

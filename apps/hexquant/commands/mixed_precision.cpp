@@ -93,6 +93,10 @@ std::string result_text(const MixedPrecisionResult& result) {
   text += format("final model       loss {} over {} samples, SQNR {} dB\n",
                  number_text(unit * final_model.loss, 3), final_model.evaluated_samples,
                  number_text(final_model.sqnr_db, 2));
+  if (result.kept_back) {
+    text += format("kept back         loss {} over {} samples that the search has not seen\n",
+                   number_text(unit * result.kept_back->loss, 3), result.kept_back->samples);
+  }
   if (result.max_loss || result.max_latency_us) {
     text += format("target            {}\n", result.meets_target ? "met" : "missed");
   }
