@@ -62,7 +62,7 @@ struct TrainingRecipe {
   double range_rate = 0.1;  ///< learning rate of scales and ranges, as a multiple of learning_rate
   double momentum = 0.9;    ///< sgd
   double weight_decay = 1e-4;
-  double trust = 1e-3;                ///< sgd: largest step of a tensor over its norm; 0 = no limit
+  double trust = 1e-3;                ///< largest step of a tensor over its norm; 0 = no limit
   double clip_gradient = 0.0;         ///< largest norm of all gradients together; 0 = no limit
   std::string schedule = "constant";  ///< constant | cosine | step
   std::int64_t epochs = 10;

@@ -101,12 +101,12 @@ double Optimizer::step(double rate) {
   return norm;
 }
 
-double Optimizer::trusted_share(const Slot& slot, const torch::Tensor& gradient) const {
+double Optimizer::trusted_share(const Slot& slot, const torch::Tensor& direction) const {
   const torch::Tensor& value = slot.parameter.tensor;
   const bool is_limited = options_.trust > 0.0 && (slot.is_range || value.dim() > 1);
   if (!is_limited) return 1.0;
   const double own_rate = options_.learning_rate * (slot.is_range ? options_.range_rate : 1.0);
-  const double wanted = own_rate * gradient.norm().item<double>();
+  const double wanted = own_rate * direction.norm().item<double>();
   const double trusted = options_.trust * value.norm().item<double>();
   return wanted > trusted ? trusted / wanted : 1.0;
 }
@@ -133,9 +133,10 @@ void Optimizer::step_adam(Slot& slot, const torch::Tensor& gradient, double rate
   const double first = 1.0 - std::pow(kBeta1, steps);
   const double second = 1.0 - std::pow(kBeta2, steps);
   const double size = slot.is_range ? slot.parameter.magnitude : 1.0;
+  const torch::Tensor direction =
+      slot.momentum.div(slot.square.div(second).sqrt_().add_(kEpsilon)).mul_(size / first);
   if (!slot.is_range) value.mul_(1.0 - rate * options_.weight_decay);
-  value.addcdiv_(slot.momentum, slot.square.div(second).sqrt_().add_(kEpsilon),
-                 -rate * size / first);
+  value.add_(direction, -rate * trusted_share(slot, direction));
 }
 
 std::map<std::string, torch::Tensor> Optimizer::state() const {

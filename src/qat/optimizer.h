@@ -26,8 +26,10 @@ namespace hexquant::qat {
 ///   a layer that reads pixels of 0 to 255, whose curvature is 10^4 times that of one that reads
 ///   normalized values: without the limit it diverges in the first steps.
 /// Adam: m <- 0.9 m + 0.1 g, v <- 0.999 v + 0.001 g^2, both corrected for their start at 0,
-///   p <- p - rate (size m / (sqrt(v) + 1e-8) + weight_decay p); `size` is 1 for weights and the
-///   magnitude for ranges, whose steps would have no relation to their unit.
+///   d = size m / (sqrt(v) + 1e-8), p <- p - rate (c d + weight_decay p); `size` is 1 for weights
+///   and the magnitude for ranges, whose steps would have no relation to their unit; c as above,
+///   with d for g (LAMB, You et al. 2019, as a limit): all weights move alike, which is far too much
+///   for the small ones of a layer that reads pixels.
 /// Ranges have no weight decay, and rate x range_rate.
 class Optimizer {
  public:
@@ -53,8 +55,8 @@ class Optimizer {
   };
 
   [[nodiscard]] double gradient_norm() const;
-  /// c of the SGD step.
-  [[nodiscard]] double trusted_share(const Slot& slot, const torch::Tensor& gradient) const;
+  /// c of a step in this direction.
+  [[nodiscard]] double trusted_share(const Slot& slot, const torch::Tensor& direction) const;
   void step_sgd(Slot& slot, const torch::Tensor& gradient, double rate) const;
   void step_adam(Slot& slot, const torch::Tensor& gradient, double rate) const;
 

@@ -53,7 +53,7 @@ struct TrainOptions {
   double range_rate = 0.1;  ///< learning rate of scales and ranges over that of the weights
   double momentum = 0.9;    ///< kSgd
   double weight_decay = 1e-4;
-  double trust = 1e-3;         ///< kSgd: see Optimizer; 0 = no limit
+  double trust = 1e-3;         ///< see Optimizer; 0 = no limit
   double clip_gradient = 0.0;  ///< largest Euclidean norm of all gradients; 0 = no limit
   Schedule schedule = Schedule::kConstant;
   std::int64_t epochs = 10;

@@ -64,6 +64,7 @@ TEST(Optimizer, AdamStepsBySizeNotByGradient) {
   options.optimizer = OptimizerKind::kAdam;
   options.range_rate = 1.0;
   options.weight_decay = 0.0;
+  options.trust = 0.0;
   const Parameter weight = parameter("w", 1.0);
   const Parameter range = parameter("r", 1e-3, 1e-3);
   Optimizer optimizer({weight}, {range}, options);
@@ -114,6 +115,23 @@ TEST(Optimizer, SgdMovesATensorByAShareOfItsNorm) {
   give_gradient(steep, 1000.0);
   optimizer.step(0.05);
   EXPECT_NEAR(value_of(steep), 1.98 - 0.5 * 0.0198, 1e-5);
+}
+
+TEST(Optimizer, AdamMovesATensorByAShareOfItsNorm) {
+  TrainOptions options;
+  options.optimizer = OptimizerKind::kAdam;
+  options.learning_rate = 0.1;
+  options.weight_decay = 0.0;
+  options.trust = 0.01;
+  const Parameter small{"small", torch::full({1, 1}, 2.0), 1.0};
+  const Parameter large{"large", torch::full({1, 1}, 20.0), 1.0};
+  const Parameter bias = parameter("bias", 2.0);
+  Optimizer optimizer({small, large, bias}, {}, options);
+  for (const Parameter& each : {small, large, bias}) give_gradient(each, 3.0);
+  optimizer.step(0.1);
+  EXPECT_NEAR(value_of(small), 2.0 - 0.02, 1e-6);  // 0.1 is more than 1 % of 2
+  EXPECT_NEAR(value_of(large), 20.0 - 0.1, 1e-5);  // and less than 1 % of 20
+  EXPECT_NEAR(value_of(bias), 2.0 - 0.1, 1e-6);
 }
 
 TEST(Optimizer, ARestoredOneGoesOnExactly) {

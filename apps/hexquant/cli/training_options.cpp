@@ -77,8 +77,8 @@ void TrainingOptions::add_step_options(CLI::App& command) {
   add("--momentum", values_.momentum, "Of sgd");
   add("--weight-decay", values_.weight_decay, "Of weights and biases");
   add("--trust", values_.trust,
-      "sgd: a weight tensor's or range's gradient moves it by at most this share of its norm; "
-      "0 = no limit");
+      "A step moves a weight tensor or a range by at most this share of its norm (sgd: its\n"
+      "gradient alone does); 0 = no limit");
   add("--clip-gradient", values_.clip_gradient,
       "Largest norm of all gradients together; 0 = no limit");
   add("--schedule", values_.schedule,
