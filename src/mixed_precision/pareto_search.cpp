@@ -27,12 +27,13 @@ struct Pool {
   [[nodiscard]] double mean() const {
     return std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size());
   }
-  /// Of a single loss; 0 when there is but one.
-  [[nodiscard]] double deviation() const {
+  /// Of the mean; 0 for a single loss.
+  [[nodiscard]] double standard_error() const {
     if (losses.size() < 2) return 0.0;
     double squares = 0.0;
     for (const double loss : losses) squares += (loss - mean()) * (loss - mean());
-    return std::sqrt(squares / static_cast<double>(losses.size() - 1));
+    const auto count = static_cast<double>(losses.size());
+    return std::sqrt(squares / (count - 1.0) / count);
   }
 };
 
@@ -232,7 +233,7 @@ std::vector<double> believed_losses(const std::vector<SearchPoint>& points) {
   std::vector<double> losses(points.size());
   auto next = cleanest_first.begin();
   for (const Pool& pool : pools) {
-    const double believed = pool.mean() + pool.deviation();
+    const double believed = pool.mean() + pool.standard_error();
     for (const double loss : pool.losses) losses[*next++] = std::max(loss, believed);
   }
   return losses;

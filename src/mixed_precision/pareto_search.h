@@ -41,10 +41,10 @@ struct SearchResult {
 
 /// Loss of each point as it is believed: at least what an isotonic regression over all points says,
 /// in which loss never falls as the noise grows (pool adjacent violators, Barlow et al. 1972), plus
-/// the standard deviation of the losses that it pools. A metric over a few hundred samples has luck
-/// in it, and a search finds luck: a noisier model that scores better than a cleaner one does so by
-/// chance. The mean of the two is as likely too low as too high; how far losses of one pool lie
-/// apart says how much chance there is.
+/// the standard error of the mean that it pools, s / sqrt(n). A metric over a few hundred samples
+/// has luck in it, and a search finds luck: a noisier model that scores better than a cleaner one
+/// does so by chance. The mean of the two is as likely too low as too high; how far losses of one
+/// pool lie apart says how much chance there is.
 [[nodiscard]] std::vector<double> believed_losses(const std::vector<SearchPoint>& points);
 
 /// The point to take: with a loss, the cheapest one that meets the target; else the best that is

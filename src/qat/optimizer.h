@@ -28,8 +28,8 @@ namespace hexquant::qat {
 /// Adam: m <- 0.9 m + 0.1 g, v <- 0.999 v + 0.001 g^2, both corrected for their start at 0,
 ///   d = size m / (sqrt(v) + 1e-8), p <- p - rate (c d + weight_decay p); `size` is 1 for weights
 ///   and the magnitude for ranges, whose steps would have no relation to their unit; c as above,
-///   with d for g (LAMB, You et al. 2019, as a limit): all weights move alike, which is far too much
-///   for the small ones of a layer that reads pixels.
+///   with d for g (LAMB, You et al. 2019, as a limit): all weights move alike, which is far too
+///   much for the small ones of a layer that reads pixels.
 /// Ranges have no weight decay, and rate x range_rate.
 class Optimizer {
  public:
