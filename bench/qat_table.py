@@ -76,12 +76,12 @@ def cifar_cases(models, data):
     short = ["--samples", 256, "--data", folder / "train_images.npy", "--batch-size", 16,
              "--max-seconds", 1200]
     yield Case("mobilenetv2 224 W4A8, no labels", mobile,
-               [*arguments(mobile, labelled=False, samples=4000), "--weight-bits", "4:all", *short,
-                *cosine, "--augment", "flip,crop:16", "--optimizer", "adam", "--lr", 1e-4, "--epochs", 3],
-               scored(mobile))
-    yield Case("mobilenetv2 224 W4A8 rounded, no labels", mobile,
                [*arguments(mobile, labelled=False, samples=4000), *rounded, *short,
                 *replaced(followed, epochs=2, augment="flip,crop:16")],
+               scored(mobile))
+    yield Case("mobilenetv2 224 W4A8 nearest, no labels", mobile,
+               [*arguments(mobile, labelled=False, samples=4000), "--weight-bits", "4:all", *short,
+                *cosine, "--augment", "flip,crop:16", "--optimizer", "adam", "--lr", 1e-4, "--epochs", 3],
                scored(mobile))
 
 

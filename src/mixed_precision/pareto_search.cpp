@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <set>
 #include <utility>
@@ -13,8 +14,10 @@
 namespace hexquant::mixed_precision {
 namespace {
 
-/// Relative difference of costs below which the search does not go on halving.
+/// Relative difference of costs, and difference of noise in dB, below which the search does not go
+/// on halving.
 constexpr double kSameCost = 0.002;
+constexpr double kSameNoiseDb = 0.5;
 
 /// Losses of models whose order by noise and by loss disagree.
 struct Pool {
@@ -146,10 +149,16 @@ class Search {
     if (!options_.max_loss && has_budget()) try_prefix(low);
   }
 
-  /// Two beginnings of nearly one cost are as good as one: the longer has less damage.
-  [[nodiscard]] bool is_wide(std::size_t low, std::size_t high) const {
+  /// Two beginnings of nearly one cost are as good as one: the longer has less damage. Of nearly
+  /// one noise, the loss does not tell them apart.
+  [[nodiscard]] bool is_wide(std::size_t low, std::size_t high) {
     const double cost = cost_(prefix(high));
-    return std::abs(cost - cost_(prefix(low))) > kSameCost * cost;
+    if (std::abs(cost - cost_(prefix(low))) <= kSameCost * cost) return false;
+    if (!options_.max_loss) return true;
+    const auto noise_db = [this](std::size_t count) {
+      return result_.points[try_prefix(count)].evaluated.sqnr_db;  // known
+    };
+    return !(std::abs(noise_db(high) - noise_db(low)) < kSameNoiseDb);
   }
 
   [[nodiscard]] bool loss_is_met(std::size_t point) const {
@@ -235,6 +244,11 @@ std::vector<double> believed_losses(const std::vector<SearchPoint>& points) {
   for (const Pool& pool : pools) {
     const double believed = pool.mean() + pool.standard_error();
     for (const double loss : pool.losses) losses[*next++] = std::max(loss, believed);
+  }
+  double verified = -std::numeric_limits<double>::infinity();
+  for (const std::size_t point : cleanest_first) {
+    verified = std::max(verified, points[point].verified_loss);
+    losses[point] = std::max(losses[point], verified);
   }
   return losses;
 }

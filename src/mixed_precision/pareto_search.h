@@ -25,6 +25,8 @@ struct SearchPoint {
   Assignment raised;
   double cost = 0.0;
   Evaluated evaluated;
+  /// What the final model made from the point lost, once there was one.
+  double verified_loss = -std::numeric_limits<double>::infinity();
 };
 
 struct SearchOptions {
@@ -44,7 +46,8 @@ struct SearchResult {
 /// the standard error of the mean that it pools, s / sqrt(n). A metric over a few hundred samples
 /// has luck in it, and a search finds luck: a noisier model that scores better than a cleaner one
 /// does so by chance. The mean of the two is as likely too low as too high; how far losses of one
-/// pool lie apart says how much chance there is.
+/// pool lie apart says how much chance there is. A verified loss is believed of its point and of
+/// all noisier ones.
 [[nodiscard]] std::vector<double> believed_losses(const std::vector<SearchPoint>& points);
 
 /// The point to take: with a loss, the cheapest one that meets the target; else the best that is
@@ -60,7 +63,8 @@ struct Choice {
 ///
 /// 1. Units are ranked (rank_units). Nothing raised, everything raised, and what lowers the cost
 ///    raised are evaluated, then by bisection the shortest beginning of the ranking that meets the
-///    target (with max_cost: the longest that is cheap enough), to 0.2 % of cost.
+///    target (with max_cost: the longest that is cheap enough), to 0.2 % of cost or half a dB of
+///    noise, below which two losses differ by luck.
 /// 2. Exchange: raises of the best point are taken back along takeback_path, as far as the target
 ///    is kept (bisection); the step that was one too many is left in, and a new path begun.
 /// 3. A sixth of the evaluations goes to points along the ranking, evenly spread.

@@ -335,10 +335,9 @@ class Chooser {
 
   /// @return false when no other point meets the target
   bool take_next(double verified_loss) {
-    std::vector<mixed_precision::SearchPoint> points = plain_points();
-    double& loss = points[result_.chosen].evaluated.loss;
-    believed_[result_.chosen] = loss = std::max(loss, verified_loss);
-    const mixed_precision::Choice choice = mixed_precision::choose_point(points, search_options());
+    verified_losses_[result_.chosen] = verified_loss;
+    const mixed_precision::Choice choice =
+        mixed_precision::choose_point(plain_points(), search_options());
     if (!choice.meets_target) return false;
     result_.chosen = choice.point;
     return true;
@@ -350,7 +349,7 @@ class Chooser {
     for (const MixedPoint& point : result_.points) {
       points.push_back({point.name, {}, search_cost(point.cost), point.evaluated});
     }
-    for (const auto& [point, loss] : believed_) points[point].evaluated.loss = loss;
+    for (const auto& [point, loss] : verified_losses_) points[point].verified_loss = loss;
     return points;
   }
 
@@ -372,7 +371,7 @@ class Chooser {
   EvaluationTask task_;
   evaluate::OpenSession open_float_;  ///< runs each sample once for all points
   std::unique_ptr<Journal> journal_;
-  std::map<std::size_t, double> believed_;  ///< losses of points that the final model missed
+  std::map<std::size_t, double> verified_losses_;  ///< of points whose final model missed
   MixedPrecisionResult result_;
 };
 

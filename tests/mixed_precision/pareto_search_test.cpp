@@ -32,6 +32,7 @@ struct Additive {
       Evaluated result;
       for (std::size_t u = 0; u < raised.size(); ++u) result.loss += raised[u] ? 0 : units[u].gain;
       result.metric = 1.0 - result.loss;
+      result.sqnr_db = 60.0 - 10.0 * result.loss;
       return result;
     };
   }
@@ -182,6 +183,38 @@ TEST(BelievedLosses, ANoisierModelIsNoBetterThanACleanerOne) {
               ElementsAre(testing::DoubleEq(0.4), testing::DoubleEq(0.4), 0.9));
   // Where loss rises with the noise nothing is added.
   EXPECT_THAT(believed_losses({point(0.1, 9.0), point(0.2, 8.0)}), ElementsAre(0.1, 0.2));
+}
+
+TEST(BelievedLosses, WhatWasVerifiedIsBelievedOfNoisierModelsToo) {
+  std::vector<SearchPoint> points(4);
+  points[0].evaluated = {0.0, 0.1, 20.0};
+  points[1].evaluated = {0.0, 0.2, 15.0};
+  points[2].evaluated = {0.0, 0.3, 10.0};
+  points[3].evaluated = {0.0, 0.9, 5.0};
+  points[1].verified_loss = 0.7;
+  EXPECT_THAT(believed_losses(points), ElementsAre(0.1, 0.7, 0.7, 0.9));
+}
+
+TEST(SearchWidths, DoesNotHalveBetweenModelsOfOneNoise) {
+  Additive net;
+  for (int u = 0; u < 64; ++u) {
+    net.units.push_back({"u", 1.0});
+    net.costs.push_back(1.0);
+  }
+  int evaluations = 0;
+  const EvaluateFunction evaluate = [&](const Assignment& raised) {
+    ++evaluations;
+    const auto count = static_cast<double>(std::count(raised.begin(), raised.end(), true));
+    // Noise hardly falls behind the first half, the loss does by luck.
+    return Evaluated{0.0, count < 50 ? 1.0 : 0.0, count < 30 ? 10.0 : 20.0 + 0.001 * count};
+  };
+  const SearchResult result =
+      search_widths(net.units, net.cost(), evaluate, {.max_loss = 0.5, .max_evaluations = 6});
+  // None, all, 32, and as both ends have one noise no more: the others go into takebacks.
+  EXPECT_EQ(std::count_if(result.points.begin(), result.points.end(),
+                          [](const SearchPoint& point) { return point.name == "greedy 48 of 64"; }),
+            0);
+  EXPECT_TRUE(result.meets_target);
 }
 
 TEST(SearchWidths, DoesNotBelieveInLuck) {
