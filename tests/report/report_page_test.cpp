@@ -115,6 +115,8 @@ TEST_F(ReportPage, MarksTheChosenPointOfTheSearch) {
   EXPECT_EQ(test::occurrences(plot, "<g class=\"mark-line role-mark\""), 1U);
   EXPECT_THAT(plot, testing::HasSubstr(">target</text>"));
   EXPECT_THAT(section, testing::HasSubstr("<span class=\"tag differs\">chosen</span>"));
+  EXPECT_THAT(section,
+              testing::HasSubstr("loses 0.0125 on 300 samples that the search has not seen"));
 }
 
 /// A report as of a model with 1000 layers: all sections, all histograms.

@@ -230,7 +230,8 @@ inline Json search() {
           {"points", Json::array({search_point("base", 10.0, 0.85, true),
                                   search_point("greedy 1 of 2", 11.0, 0.895, true),
                                   search_point("odd", 12.0, 0.88, false),
-                                  search_point("all", 15.0, 0.9, true)})}};
+                                  search_point("all", 15.0, 0.9, true)})},
+          {"final", {{"kept_back", {{"samples", 300}, {"loss", 0.0125}}}}}};
 }
 
 inline Json check_item(const char* id, const char* status, const char* figure, const char* fix) {

@@ -41,6 +41,11 @@ function paretoChart(search, choose) {
     cells: ({ point }) => [point.name, fixed(point.predicted_us, 1), short(point.metric), point.chosen ? "chosen" : point.on_front ? "front" : "\u2013"],
   });
 }
+// What the result loses where the search has not looked; nothing where no samples were left.
+function keptBackText(search) {
+  const kept = (search.final || {}).kept_back;
+  return kept && known(kept.loss) ? ` The result loses ${short(kept.loss)} on ${kept.samples} samples that the search has not seen.` : "";
+}
 function paretoSection() {
   const search = data.search, vendor = search.points.some((point) => point.vendor);
   search.points.forEach((point, i) => { point.chosen = i === search.chosen; });
@@ -55,7 +60,7 @@ function paretoSection() {
     ["bounds of the time", `${fixed(row.lower_us, 1)} to ${fixed(row.upper_us, 1)} \u00b5s`], ["DDR", bytes(row.ddr_bytes)]]);
   const table = sortableTable("Evaluated models", columns, detail, 24);
   section("pareto", ["Accuracy against latency", "Pareto"], `Every model that the search evaluated; times are predictions. No other model is both faster and better than those on the line. ` +
-    (search.meets_target ? "The chosen one meets the target." : "None meets the target: the chosen one comes nearest."),
+    (search.meets_target ? "The chosen one meets the target." : "None meets the target: the chosen one comes nearest.") + keptBackText(search),
     element("div", { class: "panel" }, paretoChart(search, (point) => table.reveal(point)),
       element("ul", { class: "legend", "aria-label": "Colours" }, [["s4", "chosen"], ["s3", "on the front"], ["s0", "beaten by another"]].map(([tone, text]) => element("li", { class: tone + " form circle" }, element("i"), text)))),
     element("div", { class: "gap" }, table.node));
