@@ -24,6 +24,7 @@
 #include "least_cost.h"
 #include "pipeline/quantize_options.h"
 #include "pipeline/quantize_pipeline.h"
+#include "qat/freed_memory.h"
 #include "qat/torch_tensor.h"
 #include "qat/trainable_network.h"
 #include "runtime/session.h"
@@ -138,6 +139,7 @@ class Step {
 int run(const Arguments& arguments) {
   torch::manual_seed(0);
   at::set_num_threads(arguments.threads);
+  qat::keep_freed_memory();
   const pipeline::QuantizeOptions options =
       pipeline::resolve_recipe(arguments.recipe, arguments.threads);
   const target::Target target = target::load_target(arguments.recipe.soc);

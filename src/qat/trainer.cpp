@@ -16,6 +16,7 @@
 #include "data/shuffled_batches.h"
 #include "hexquant/error.h"
 #include "qat/checkpoint.h"
+#include "qat/freed_memory.h"
 #include "qat/losses.h"
 #include "qat/optimizer.h"
 #include "qat/torch_tensor.h"
@@ -371,6 +372,7 @@ class Trainer {
 
 TrainResult train(const TrainRequest& request) {
   torch::set_num_threads(request.threads);
+  keep_freed_memory();
   try {
     return Trainer(request).run();
   } catch (const c10::Error& error) {
