@@ -214,6 +214,9 @@ std::vector<Chain> further_sizes() {
 
 /// Weights of 16 bits, and what transformers add to their matrix products. Behind all others too.
 std::vector<Chain> wide_weights() {
+  const std::vector<Size> attentions = {{256, 64, 1},  {512, 64, 1}, {192, 128, 1}, {256, 128, 1},
+                                        {384, 96, 1},  {128, 64, 2}, {384, 64, 1},  {320, 64, 1},
+                                        {384, 128, 1}, {192, 64, 1}};
   return {
       {"dense_w16", dense, {{256, 64, 2}, {384, 128, 1}, {768, 64, 1}, {256, 50, 1}}, true, 16, 16},
       {"feed_forward_w16",
@@ -227,34 +230,8 @@ std::vector<Chain> wide_weights() {
       {"conv1x1_w16", conv1x1, {{64, 28, 2}, {256, 14, 2}, {128, 28, 1}}, false, 16, 16},
       {"conv3x3_w16", conv3x3, {{32, 28, 2}, {64, 28, 2}, {128, 14, 1}}, false, 16, 16},
       {"depthwise3_w16", depthwise3, {{64, 28, 2}, {128, 14, 1}, {32, 56, 1}}, false, 16, 16},
-      {"masked_attention",
-       masked_attention,
-       {{256, 64, 1},
-        {512, 64, 1},
-        {192, 128, 1},
-        {256, 128, 1},
-        {384, 96, 1},
-        {128, 64, 2},
-        {384, 64, 1},
-        {320, 64, 1},
-        {384, 128, 1},
-        {192, 64, 1}},
-       true},
-      {"masked_attention_a16",
-       masked_attention,
-       {{256, 64, 1},
-        {512, 64, 1},
-        {192, 128, 1},
-        {256, 128, 1},
-        {384, 96, 1},
-        {128, 64, 2},
-        {384, 64, 1},
-        {320, 64, 1},
-        {384, 128, 1},
-        {192, 64, 1}},
-       true,
-       8,
-       16}};
+      {"masked_attention", masked_attention, attentions, true},
+      {"masked_attention_a16", masked_attention, attentions, true, 8, 16}};
 }
 
 /// Other widths.
@@ -318,6 +295,12 @@ Case chain_case(const Chain& chain, const Size& size) {
   return item;
 }
 
+void add_chains(const std::vector<Chain>& chains, std::vector<Case>& cases) {
+  for (const Chain& chain : chains) {
+    for (const Size& size : chain.sizes) cases.push_back(chain_case(chain, size));
+  }
+}
+
 /// Operations of one type with 8 and 16 bits in turn: a conversion between any two.
 Case mixed_case(const Chain& chain, const Size& size, const char* op) {
   Case item = chain_case(chain, size);
@@ -368,17 +351,11 @@ void add_further_cases(std::vector<Case>& cases) {
 
 std::vector<Case> micro_cases() {
   std::vector<Case> cases;
-  for (const Chain& chain : chains()) {
-    for (const Size& size : chain.sizes) cases.push_back(chain_case(chain, size));
-  }
+  add_chains(chains(), cases);
   for (const Size& size : {Size{64, 28, 6}, Size{128, 28, 4}, Size{32, 56, 4}}) {
     cases.push_back(mixed_case({"mixed_8_16", conv1x1, {}}, size, "Conv"));
   }
-  for (auto* list : {mover_chains, further_sizes, wide_weights}) {
-    for (const Chain& chain : list()) {
-      for (const Size& size : chain.sizes) cases.push_back(chain_case(chain, size));
-    }
-  }
+  for (auto* list : {mover_chains, further_sizes, wide_weights}) add_chains(list(), cases);
   add_further_cases(cases);
   // Deterministic and independent of the kind: every third is kept out, every other one has
   // uint8 inputs and outputs.

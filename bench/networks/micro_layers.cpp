@@ -19,6 +19,10 @@ Value conv(Net& net, const Value& x, std::int64_t kernel, std::int64_t groups = 
       "Relu");
 }
 
+Value activated(Net& net, const Value& x, const char* kind) {
+  return net.activation(net.conv(x, {.channels = channels(net, x)}), kind);
+}
+
 }  // namespace
 
 Value conv1x1(Net& net, const Value& x) {
@@ -82,22 +86,22 @@ Value scaled_by_mean(Net& net, const Value& x) {
   return net.binary("Mul", y, net.activation(net.global_average_pool(y), "Sigmoid"));
 }
 Value with_sigmoid(Net& net, const Value& x) {
-  return net.activation(net.conv(x, {.channels = channels(net, x)}), "Sigmoid");
+  return activated(net, x, "Sigmoid");
 }
 Value with_tanh(Net& net, const Value& x) {
-  return net.activation(net.conv(x, {.channels = channels(net, x)}), "Tanh");
+  return activated(net, x, "Tanh");
 }
 Value with_silu(Net& net, const Value& x) {
-  return net.activation(net.conv(x, {.channels = channels(net, x)}), "SiLU");
+  return activated(net, x, "SiLU");
 }
 Value with_hard_swish(Net& net, const Value& x) {
-  return net.activation(net.conv(x, {.channels = channels(net, x)}), "HardSwish");
+  return activated(net, x, "HardSwish");
 }
 Value with_leaky_relu(Net& net, const Value& x) {
-  return net.activation(net.conv(x, {.channels = channels(net, x)}), "LeakyRelu");
+  return activated(net, x, "LeakyRelu");
 }
 Value with_gelu(Net& net, const Value& x) {
-  return net.activation(net.conv(x, {.channels = channels(net, x)}), "Gelu");
+  return activated(net, x, "Gelu");
 }
 Value with_concat(Net& net, const Value& x) {
   const std::int64_t half = channels(net, x) / 2;
@@ -190,7 +194,8 @@ Value masked_attention(Net& net, const Value& x) {
     const Value y = net.fully_connected(x, shape[2]);
     return net.transpose(net.reshape(y, {1, shape[1], heads, 32}), order);
   };
-  const Value scores = net.matmul(heads_of({0, 2, 1, 3}), heads_of({0, 2, 3, 1}));
+  const Value keys = heads_of({0, 2, 3, 1});
+  const Value scores = net.matmul(heads_of({0, 2, 1, 3}), keys);
   const Value mask = net.reshape(net.reduce_mean(x, 2), {1, 1, 1, shape[1]});
   const Value weights =
       net.softmax(net.binary("Add", net.binary_constant("Mul", scores, {1}), mask));

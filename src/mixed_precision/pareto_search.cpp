@@ -33,8 +33,9 @@ struct Pool {
   /// Of the mean; 0 for a single loss.
   [[nodiscard]] double standard_error() const {
     if (losses.size() < 2) return 0.0;
+    const double middle = mean();
     double squares = 0.0;
-    for (const double loss : losses) squares += (loss - mean()) * (loss - mean());
+    for (const double loss : losses) squares += (loss - middle) * (loss - middle);
     const auto count = static_cast<double>(losses.size());
     return std::sqrt(squares / (count - 1.0) / count);
   }

@@ -17,17 +17,6 @@ namespace {
 /// Samples behind the numbers of a run that asked for no evaluation.
 constexpr std::int64_t kQuickSamples = 8;
 
-/// Rows of a data source that scoring uses when it has none of its own: those after the calibrated
-/// ones, as calibration on the scored samples flatters the result.
-data::DataOptions held_out(const DataRecipe& calibration, std::int64_t samples,
-                           std::uint64_t seed) {
-  data::DataOptions options = resolve_data(calibration, seed);
-  options.skip += calibration.samples;
-  options.samples = samples;
-  options.sampling = data::Sampling::kFirst;
-  return options;
-}
-
 struct Selection {
   data::DataOptions options;
   std::unique_ptr<data::Dataset> data;
@@ -62,7 +51,7 @@ Selection select_data(const EvaluationRecipe& evaluation, const DataRecipe& cali
   }
   if (calibration.samples > 0 && calibration.sampling == "first") {
     Selection selection;
-    selection.options = held_out(calibration, evaluation.data.samples, seed);
+    selection.options = resolve_data(held_out(calibration, evaluation.data.samples), seed);
     try {
       selection.data = data::open_dataset(selection.options, inputs);
       return selection;
@@ -117,6 +106,13 @@ evaluate::Metric choose_metric(const EvaluationRecipe& evaluation,
 }
 
 }  // namespace
+
+DataRecipe held_out(const DataRecipe& calibration, std::int64_t samples) {
+  DataRecipe data = calibration;
+  data.skip += calibration.samples;
+  data.samples = samples;
+  return data;
+}
 
 EvaluationTask open_evaluation(const EvaluationRecipe& evaluation, const DataRecipe& calibration,
                                std::uint64_t seed, const graph::Graph& graph, Findings& findings) {

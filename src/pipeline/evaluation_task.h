@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "data/dataset.h"
@@ -16,6 +17,10 @@ struct EvaluationTask {
   std::unique_ptr<data::Dataset> data_b;
   evaluate::Task task;
 };
+
+/// Samples of the calibration source behind the calibrated ones, as calibration on the scored
+/// samples flatters the result.
+[[nodiscard]] DataRecipe held_out(const DataRecipe& calibration, std::int64_t samples);
 
 /// Opens what a recipe scores a model with.
 ///

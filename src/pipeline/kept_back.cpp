@@ -1,6 +1,5 @@
 #include "pipeline/kept_back.h"
 
-#include "evaluate/evaluate_models.h"
 #include "evaluate/metrics.h"
 #include "hexquant/error.h"
 #include "pipeline/evaluation_task.h"
@@ -15,11 +14,8 @@ std::optional<EvaluationRecipe> moved(const Recipe& recipe) {
   const std::int64_t scored = data.samples;
   if (scored == 0) return std::nullopt;  // all of them
   if (data.sources.empty()) {
-    // Those behind the calibrated samples.
-    data = recipe.data;
     if (recipe.data.samples == 0) return std::nullopt;
-    data.skip += recipe.data.samples;
-    data.samples = scored;
+    data = held_out(recipe.data, scored);
   }
   if (data.sampling != "first") return std::nullopt;
   data.skip += scored;
@@ -30,6 +26,7 @@ std::optional<EvaluationRecipe> moved(const Recipe& recipe) {
 }  // namespace
 
 std::optional<KeptBackScore> score_kept_back(const Recipe& recipe, const graph::Graph& original,
+                                             const evaluate::OpenSession& open_original,
                                              const std::filesystem::path& quantized, int threads,
                                              ProgressSink& progress) {
   const std::string& metric = recipe.evaluation.metric;
@@ -47,7 +44,7 @@ std::optional<KeptBackScore> score_kept_back(const Recipe& recipe, const graph::
   const std::int64_t left = opened.data->size() * opened.data->batch_size();
   if (2 * left < evaluation->data.samples) return std::nullopt;
   const evaluate::EvaluationResult scores = evaluate::evaluate_models(
-      {.name = "float", .graph = &original}, {{.name = "quantized", .file = quantized}},
+      {.name = "float", .open = open_original}, {{.name = "quantized", .file = quantized}},
       opened.task, threads, progress);
   const evaluate::CandidateScore& score = scores.candidates.front();
   return KeptBackScore{scores.samples, scores.reference.value(), score.score.value(), score.loss,

@@ -288,7 +288,7 @@ class Chooser {
       QuantizeJob job = run_quantize_job(recipe, output.path(), threads_, progress_);
       result_.final_model = job.result;
       result_.kept_back =
-          score_kept_back(recipe, space_->forms().model.original,
+          score_kept_back(recipe, space_->forms().model.original, open_float_,
                           output.path() / quantized_file(recipe), threads_, progress_);
       const double verified =
           std::max(job.result.loss, result_.kept_back ? result_.kept_back->loss : job.result.loss);

@@ -201,9 +201,7 @@ TEST(SearchWidths, DoesNotHalveBetweenModelsOfOneNoise) {
     net.units.push_back({"u", 1.0});
     net.costs.push_back(1.0);
   }
-  int evaluations = 0;
-  const EvaluateFunction evaluate = [&](const Assignment& raised) {
-    ++evaluations;
+  const EvaluateFunction evaluate = [](const Assignment& raised) {
     const auto count = static_cast<double>(std::count(raised.begin(), raised.end(), true));
     // Noise hardly falls behind the first half, the loss does by luck.
     return Evaluated{0.0, count < 50 ? 1.0 : 0.0, count < 30 ? 10.0 : 20.0 + 0.001 * count};

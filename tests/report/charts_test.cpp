@@ -125,7 +125,7 @@ constexpr const char* kObserved = R"(<script>
     observe(slot) { this.slots.push(slot); }
     unobserve() {}
     disconnect() {}
-    resized() { this.call(this.slots.map((target) => ({ target, contentRect: target.getBoundingClientRect() }))); }
+    resized() { this.call(this.slots.map((target) => ({ target }))); }
   };
 </script>)";
 

@@ -175,7 +175,7 @@ CheckResult check_at_hand(const Json& report, const Recipe& recipe, const graph:
   request.read_samples = false;
   CheckResult result;
   result.folder = request.folder;
-  const std::string model_file = (fs::path(recipe.output) / (quantized_file(recipe))).string();
+  const std::string model_file = (fs::path(recipe.output) / quantized_file(recipe)).string();
   result.items = all_items(
       {request, result.thresholds, report, recipe, model, model_file, recipe.soc, analysis},
       progress);
